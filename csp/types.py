@@ -1,0 +1,426 @@
+"""What the parts of this package tell each other: numpy arrays in frozen dataclasses, no torch.
+
+Names are those of LVLM_CSP with the subscripts flattened (``Lc``, ``N_sys``, ``A_SEG``). A *slot* is a place in
+E_llm = E_sys | E_img | E_usr | E_out before anything was reduced; a *patch* is an image token of that sequence, counted row by
+row from 0; a *row* is a place in the sequence as a layer sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Force = Mapping[str, Mapping[str, Sequence[int]]]
+"""Stage name -> {"keep": patches, "drop": patches}, applied after that stage's own selection."""
+
+SCHEMA = 1
+
+
+class Box(NamedTuple):
+    """A rectangle in picture pixels, edges not centres: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything stands in E_llm = E_sys | E_img | E_usr | E_out (Eq. 1 and 10), nothing reduced.
+
+    ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed the masks, one per
+    mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told otherwise).
+    """
+
+    N_sys: int
+    N: int
+    N_usr: int
+    N_out: int
+    grid: tuple[int, int]
+    crop: Box
+    I_seg: tuple[int, ...]
+    I_rank: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows, cols = self.grid
+        if rows * cols != self.N:
+            raise ValueError(f"grid must hold N tokens, got {rows} x {cols} for N = {self.N}")
+        if not self.I_rank:
+            object.__setattr__(self, "I_rank", self.I_seg)
+        object.__setattr__(self, "crop", Box(*self.crop))
+        for slot in (*self.I_seg, *self.I_rank):
+            if not self.N_sys + self.N <= slot < self.T:
+                raise ValueError(
+                    f"a read-out slot must follow the image, in {self.N_sys + self.N}..{self.T - 1}, got {slot}"
+                )
+
+    @property
+    def T(self) -> int:
+        """Length of E_llm before any reduction."""
+        return self.N_sys + self.N + self.N_usr + self.N_out
+
+    @property
+    def N_text(self) -> int:
+        """Tokens that no method may drop: T - N."""
+        return self.T - self.N
+
+    @property
+    def image(self) -> slice:
+        """Slots of the image tokens."""
+        return slice(self.N_sys, self.N_sys + self.N)
+
+    @property
+    def usr(self) -> slice:
+        """Slots of the user's words."""
+        return slice(self.N_sys + self.N, self.N_sys + self.N + self.N_usr)
+
+    @property
+    def out(self) -> slice:
+        """Slots of the teacher-forced answer."""
+        return slice(self.T - self.N_out, self.T)
+
+    def patch_box(self, patch: int) -> Box:
+        """The part of the picture under one patch, in picture pixels."""
+        rows, cols = self.grid
+        row, col = divmod(patch, cols)
+        x, y = (self.crop.x1 - self.crop.x0) / cols, (self.crop.y1 - self.crop.y0) / rows
+        left, top = self.crop.x0 + col * x, self.crop.y0 + row * y
+        return Box(left, top, left + x, top + y)
+
+
+@dataclass(frozen=True, eq=False)
+class StageRecord:
+    """What one stage ran on. Stages of zero layers leave no record: look stages up by name.
+
+    ``source`` is float32 [n, N]: which patches each image token stands for. A row is one-hot unless the token was merged; rows are
+    non-negative and sum to 1, or are all zero (a kept [CLS]). ``slots`` int64 [n] is each token's place in E_llm (merged: that
+    of its centre), ``position_ids`` int64 [n] its rotary position. ``score`` float32 [N] holds what was ranked on entry, NaN where a
+    patch was not ranked; ``instances`` how many objects Seg-First found.
+    """
+
+    name: str
+    first_layer: int
+    L: int
+    source: NDArray[np.float32]
+    slots: NDArray[np.int64]
+    position_ids: NDArray[np.int64]
+    score: NDArray[np.float32] | None = None
+    score_name: str = ""
+    instances: int | None = None
+
+    def __post_init__(self) -> None:
+        _freeze(self, source=np.float32, slots=np.int64, position_ids=np.int64, score=np.float32)
+
+    @property
+    def n(self) -> int:
+        """Image tokens that took part."""
+        return len(self.source)
+
+    @property
+    def patches(self) -> NDArray[np.int64]:
+        """Patches that a token of this stage stands for, ascending, merged ones included."""
+        return np.flatnonzero(self.source.sum(axis=0) > 0)
+
+    @property
+    def layers(self) -> range:
+        """0-based decoder layers that this stage ran."""
+        return range(self.first_layer, self.first_layer + self.L)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Everything that happened in one pass through the decoder.
+
+    ``A_SEG`` float32 [L, N] is Eq. 8 at every layer, carried to patches through ``source``, NaN where no token stands for the patch;
+    ``A_text`` float32 [L, N_usr] are the same rows over the user's words. ``heads`` holds float16 [H, N] rows per head for the layer
+    that ranked (``rank_layer``). ``n_per_layer`` counts what ran and ``n_avg`` is its exact mean (Eq. 9). ``forced`` lists what
+    ``force`` changed, stage by stage.
+    """
+
+    layout: Layout
+    stages: tuple[StageRecord, ...]
+    A_SEG: NDArray[np.float32]
+    A_text: NDArray[np.float32]
+    rank_layer: int | None
+    heads: Mapping[int, NDArray[np.float16]]
+    n_per_layer: tuple[int, ...]
+    n_avg: float
+    forced: Force = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _freeze(self, A_SEG=np.float32, A_text=np.float32)
+
+    def stage(self, name: str) -> StageRecord | None:
+        """The record of the stage of this name, None where it did not run."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def stage_at(self, layer: int) -> StageRecord:
+        """The record of the stage that ran this 0-based layer."""
+        for stage in self.stages:
+            if layer in stage.layers:
+                return stage
+        raise ValueError(f"layer must be in 0..{len(self.n_per_layer) - 1}, got {layer}")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The bill of one pass: image tokens per layer, their exact mean (Eq. 9), and arithmetic by two conventions.
+
+    ``macs`` is Eq. 10-11 as written, multiply-accumulates over all tokens; ``flops`` is twice that. ``paper_tflops`` is the convention
+    behind the paper's printed columns, 24 L d^2 (N_avg + 64) / 1e12.
+    """
+
+    n_per_layer: tuple[int, ...]
+    n_avg: float
+    macs: int
+    flops: int
+    paper_tflops: float
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What was asked: ``image`` uint8 RGB [H, W, 3], the query's words, a method by name with its knobs, seed and model."""
+
+    image: NDArray[np.uint8]
+    query: str
+    method: str = "csp"
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    model: str = "park"
+    force: Force | None = None
+
+    def __post_init__(self) -> None:
+        image = np.asarray(self.image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                f"image must be uint8 RGB [H, W, 3], got {image.dtype} {list(image.shape)}; convert it to RGB first"
+            )
+        _freeze(self, image=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The answer to a `Request`, K masks for K [SEG] tokens, with all that is needed to draw it again.
+
+    ``logits`` float32 [K, h, w] as SAM's mask decoder returns them; ``iou`` float32 [K] SAM's own score; ``seg_state`` float32 [K, d] after
+    the final norm. ``ms`` are measured milliseconds by part; ``notes`` the fallbacks taken. ``sam_input`` is the size (height, width) to
+    which SAM's preprocessing brought the picture, ``sam_size`` the side of the square it was padded to.
+    """
+
+    request: Request
+    logits: NDArray[np.float32]
+    iou: NDArray[np.float32]
+    seg_state: NDArray[np.float32]
+    trace: Trace
+    cost: Cost
+    sam_input: tuple[int, int]
+    sam_size: int
+    ms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)
+
+    def full_logits(self) -> NDArray[np.float32]:
+        """Logits at the picture's own size, float32 [K, H, W]: upsample to SAM's square, cut off its padding, resize."""
+        height, width = self.request.image.shape[:2]
+        square = resize_bilinear(self.logits, (self.sam_size, self.sam_size))
+        return resize_bilinear(square[:, : self.sam_input[0], : self.sam_input[1]], (height, width))
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """bool [K, H, W] at the picture's own size, one per [SEG]."""
+        masks = self.full_logits() > 0
+        masks.flags.writeable = False
+        return masks
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool [H, W], the union of `masks`."""
+        mask = np.logical_or.reduce(self.masks, axis=0)
+        mask.flags.writeable = False
+        return mask
+
+    def as_dict(self) -> dict[str, Any]:
+        """The run in words and numbers, ready for JSON: no picture, no maps; tokens by their patches."""
+        request = self.request
+        stages = [
+            {
+                "name": stage.name,
+                "layers": [stage.first_layer, stage.first_layer + stage.L],
+                "n": stage.n,
+                "patches": stage.patches.tolist(),
+                "score": stage.score_name or None,
+                "instances": stage.instances,
+            }
+            for stage in self.trace.stages
+        ]
+        return {
+            "request": {
+                "query": request.query,
+                "method": request.method,
+                "knobs": dict(request.knobs),
+                "seed": request.seed,
+                "model": request.model,
+                "force": _plain(request.force),
+                "image_size": list(request.image.shape[:2]),
+            },
+            "layout": asdict(self.trace.layout),
+            "stages": stages,
+            "forced": _plain(self.trace.forced),
+            "rank_layer": self.trace.rank_layer,
+            "cost": asdict(self.cost),
+            "ms": dict(self.ms),
+            "iou": self.iou.tolist(),
+            "mask_pixels": int(self.mask.sum()),
+            "notes": list(self.notes),
+        }
+
+    def save(self, path: str | Path | IO[bytes]) -> None:
+        """Write the run as one .npz without pickle; `Result.open` reads it back with numpy alone."""
+        trace, request = self.trace, self.request
+        arrays: dict[str, NDArray[Any]] = {
+            "image": request.image,
+            "logits": self.logits,
+            "iou": self.iou,
+            "seg_state": self.seg_state,
+            "A_SEG": trace.A_SEG,
+            "A_text": trace.A_text,
+        }
+        for layer, rows in trace.heads.items():
+            arrays[f"heads.{layer}"] = np.asarray(rows, np.float16)
+        stages = []
+        for i, stage in enumerate(trace.stages):
+            arrays |= {
+                f"stage.{i}.{name}": getattr(stage, name) for name in ("source", "slots", "position_ids")
+            }
+            if stage.score is not None:
+                arrays[f"stage.{i}.score"] = stage.score
+            stages.append(
+                {k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")}
+            )
+        meta = {
+            "schema": SCHEMA,
+            "request": {
+                k: _plain(getattr(request, k)) for k in ("query", "method", "knobs", "seed", "model", "force")
+            },
+            "layout": asdict(trace.layout),
+            "stages": stages,
+            "rank_layer": trace.rank_layer,
+            "n_per_layer": trace.n_per_layer,
+            "n_avg": trace.n_avg,
+            "forced": _plain(trace.forced),
+            "cost": asdict(self.cost),
+            "sam_input": self.sam_input,
+            "sam_size": self.sam_size,
+            "ms": dict(self.ms),
+            "notes": self.notes,
+        }
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        if isinstance(path, str | Path):
+            with open(path, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        else:
+            np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def open(cls, path: str | Path | IO[bytes]) -> Result:
+        """Read what `save` wrote. Needs neither torch nor the model.
+
+        Raises FileNotFoundError, or ValueError for a file that is not such a run.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            meta = _tuples(json.loads(arrays.pop("meta").tobytes()))
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"{path} is not a saved run ({error}); open a file that Result.save wrote"
+            ) from error
+        if meta.get("schema") != SCHEMA:
+            raise ValueError(
+                f"{path} has schema {meta.get('schema')}, this version reads {SCHEMA}; run the request again"
+            )
+        stages = tuple(
+            StageRecord(
+                **stage,
+                source=arrays[f"stage.{i}.source"],
+                slots=arrays[f"stage.{i}.slots"],
+                position_ids=arrays[f"stage.{i}.position_ids"],
+                score=arrays.get(f"stage.{i}.score"),
+            )
+            for i, stage in enumerate(meta["stages"])
+        )
+        trace = Trace(
+            layout=Layout(**meta["layout"]),
+            stages=stages,
+            A_SEG=arrays["A_SEG"],
+            A_text=arrays["A_text"],
+            rank_layer=meta["rank_layer"],
+            heads={int(k.removeprefix("heads.")): v for k, v in arrays.items() if k.startswith("heads.")},
+            n_per_layer=meta["n_per_layer"],
+            n_avg=meta["n_avg"],
+            forced=meta["forced"],
+        )
+        return cls(
+            request=Request(image=arrays["image"], **meta["request"]),
+            logits=arrays["logits"],
+            iou=arrays["iou"],
+            seg_state=arrays["seg_state"],
+            trace=trace,
+            cost=Cost(**meta["cost"]),
+            sam_input=meta["sam_input"],
+            sam_size=meta["sam_size"],
+            ms=meta["ms"],
+            notes=meta["notes"],
+        )
+
+
+def resize_bilinear(maps: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize float [K, h, w] to float32 [K, *size], half-pixel centres, no antialiasing: torch's ``interpolate(mode="bilinear")``."""
+    maps = np.asarray(maps, np.float32)
+    for axis, n_out in ((1, size[0]), (2, size[1])):
+        n_in = maps.shape[axis]
+        if n_in == n_out:
+            continue
+        at = np.clip((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5, 0, n_in - 1)
+        low = np.floor(at).astype(np.intp)
+        high = np.minimum(low + 1, n_in - 1)
+        weight = (at - low).astype(np.float32).reshape((-1, 1) if axis == 1 else (1, -1))
+        maps = maps.take(low, axis) * (1 - weight) + maps.take(high, axis) * weight
+    return maps
+
+
+def _freeze(instance: object, **dtypes: DTypeLike) -> None:
+    """Give an instance read-only arrays of the named dtypes, so that a run can be shared between readers."""
+    for name, dtype in dtypes.items():
+        value = getattr(instance, name)
+        if value is not None:
+            view = np.asarray(value, dtype).view()
+            view.flags.writeable = False
+            object.__setattr__(instance, name, view)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as JSON knows them, numpy scalars as Python numbers."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple | set | frozenset):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _tuples(value: Any) -> Any:
+    """Undo JSON's lists: frozen records hold tuples."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
