@@ -7,21 +7,17 @@ row from 0; a *row* is a place in the sequence as a layer sees it.
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Force = Mapping[str, Mapping[str, Sequence[int]]]
 """Stage name -> {"keep": patches, "drop": patches}, applied after that stage's own selection."""
-
-SCHEMA = 1
 
 
 class Box(NamedTuple):
@@ -38,7 +34,8 @@ class Layout:
     """Where everything stands in E_llm = E_sys | E_img | E_usr | E_out (Eq. 1 and 10), nothing reduced.
 
     ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed the masks, one per
-    mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told otherwise).
+    mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told otherwise). ``answer`` "cut" says
+    that the sequence ends at the read-out row, so that N_out counts less than the teacher-forced answer.
     """
 
     N_sys: int
@@ -49,6 +46,7 @@ class Layout:
     crop: Box
     I_seg: tuple[int, ...]
     I_rank: tuple[int, ...] = ()
+    answer: Literal["full", "cut"] = "full"
 
     def __post_init__(self) -> None:
         rows, cols = self.grid
@@ -271,12 +269,12 @@ class Result:
                 "knobs": dict(request.knobs),
                 "seed": request.seed,
                 "model": request.model,
-                "force": _plain(request.force),
+                "force": plain(request.force),
                 "image_size": list(request.image.shape[:2]),
             },
             "layout": asdict(self.trace.layout),
             "stages": stages,
-            "forced": _plain(self.trace.forced),
+            "forced": plain(self.trace.forced),
             "rank_layer": self.trace.rank_layer,
             "cost": asdict(self.cost),
             "ms": dict(self.ms),
@@ -287,50 +285,9 @@ class Result:
 
     def save(self, path: str | Path | IO[bytes]) -> None:
         """Write the run as one .npz without pickle; `Result.open` reads it back with numpy alone."""
-        trace, request = self.trace, self.request
-        arrays: dict[str, NDArray[Any]] = {
-            "image": request.image,
-            "logits": self.logits,
-            "iou": self.iou,
-            "seg_state": self.seg_state,
-            "A_SEG": trace.A_SEG,
-            "A_text": trace.A_text,
-        }
-        for layer, rows in trace.heads.items():
-            arrays[f"heads.{layer}"] = np.asarray(rows, np.float16)
-        stages = []
-        for i, stage in enumerate(trace.stages):
-            arrays |= {
-                f"stage.{i}.{name}": getattr(stage, name) for name in ("source", "slots", "position_ids")
-            }
-            if stage.score is not None:
-                arrays[f"stage.{i}.score"] = stage.score
-            stages.append(
-                {k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")}
-            )
-        meta = {
-            "schema": SCHEMA,
-            "request": {
-                k: _plain(getattr(request, k)) for k in ("query", "method", "knobs", "seed", "model", "force")
-            },
-            "layout": asdict(trace.layout),
-            "stages": stages,
-            "rank_layer": trace.rank_layer,
-            "n_per_layer": trace.n_per_layer,
-            "n_avg": trace.n_avg,
-            "forced": _plain(trace.forced),
-            "cost": asdict(self.cost),
-            "sam_input": self.sam_input,
-            "sam_size": self.sam_size,
-            "ms": dict(self.ms),
-            "notes": self.notes,
-        }
-        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-        if isinstance(path, str | Path):
-            with open(path, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        else:
-            np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+        from csp.archive import save
+
+        save(self, path)
 
     @classmethod
     def open(cls, path: str | Path | IO[bytes]) -> Result:
@@ -338,51 +295,9 @@ class Result:
 
         Raises FileNotFoundError, or ValueError for a file that is not such a run.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            meta = _tuples(json.loads(arrays.pop("meta").tobytes()))
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"{path} is not a saved run ({error}); open a file that Result.save wrote"
-            ) from error
-        if meta.get("schema") != SCHEMA:
-            raise ValueError(
-                f"{path} has schema {meta.get('schema')}, this version reads {SCHEMA}; run the request again"
-            )
-        stages = tuple(
-            StageRecord(
-                **stage,
-                source=arrays[f"stage.{i}.source"],
-                slots=arrays[f"stage.{i}.slots"],
-                position_ids=arrays[f"stage.{i}.position_ids"],
-                score=arrays.get(f"stage.{i}.score"),
-            )
-            for i, stage in enumerate(meta["stages"])
-        )
-        trace = Trace(
-            layout=Layout(**meta["layout"]),
-            stages=stages,
-            A_SEG=arrays["A_SEG"],
-            A_text=arrays["A_text"],
-            rank_layer=meta["rank_layer"],
-            heads={int(k.removeprefix("heads.")): v for k, v in arrays.items() if k.startswith("heads.")},
-            n_per_layer=meta["n_per_layer"],
-            n_avg=meta["n_avg"],
-            forced=meta["forced"],
-        )
-        return cls(
-            request=Request(image=arrays["image"], **meta["request"]),
-            logits=arrays["logits"],
-            iou=arrays["iou"],
-            seg_state=arrays["seg_state"],
-            trace=trace,
-            cost=Cost(**meta["cost"]),
-            sam_input=meta["sam_input"],
-            sam_size=meta["sam_size"],
-            ms=meta["ms"],
-            notes=meta["notes"],
-        )
+        from csp.archive import open_run
+
+        return open_run(path)
 
 
 def resize_bilinear(maps: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -410,17 +325,10 @@ def _freeze(instance: object, **dtypes: DTypeLike) -> None:
             object.__setattr__(instance, name, view)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Mappings and sequences as JSON knows them, numpy scalars as Python numbers."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _tuples(value: Any) -> Any:
-    """Undo JSON's lists: frozen records hold tuples."""
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

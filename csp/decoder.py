@@ -1,0 +1,338 @@
+"""The loop. A method is a list of stages: how many decoder layers run on which image tokens, chosen how on entry.
+
+The loop knows no method and no model: methods see a `View` and answer with a `Choice`, models run layers behind `DecoderLayers`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from csp.tokens import ImageTokens, Positions, Sequence, VisionFeatures, restore
+from csp.types import Force, Layout, StageRecord, Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """What a backend returns for one stage.
+
+    ``hidden`` [B, n, d] leaves the stage's last layer, ``entering`` [B, n, d] entered it; ``rows`` float32 [L, n] are the recorded
+    attention rows of every layer, None where none were asked for.
+    """
+
+    hidden: Tensor
+    entering: Tensor
+    rows: Tensor | None
+
+
+class DecoderLayers(Protocol):
+    """A decoder as a stack of layers: what the loop needs of a language model."""
+
+    @property
+    def num_layers(self) -> int: ...
+
+    def run(
+        self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None
+    ) -> Ran:
+        """Run layers first..first+L-1, causally, on ``hidden`` [B, n, d] with rotary ``position_ids`` int64 [n].
+
+        ``record`` int64 [r] asks for the attention of these rows at every layer: softmax over the whole visible row in fp32, mean over
+        heads and over the r rows, from the keys that the layers computed anyway.
+        """
+        ...
+
+    def attention(
+        self,
+        layer: int,
+        hidden: Tensor,
+        position_ids: Tensor,
+        rows: Tensor,
+        rope: bool = True,
+        columns: slice | None = None,
+    ) -> Tensor:
+        """Attention float32 [H, r, n] that ``rows`` int64 [r] pay when ``layer`` is entered by ``hidden`` [1, n, d].
+
+        Causal, fp32 softmax, over the keys of ``columns`` only (all n by default); ``rope=False`` leaves positions out of it.
+        """
+        ...
+
+    def norm(self, hidden: Tensor) -> Tensor:
+        """The final norm, [B, n, d] to [B, n, d]."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A stage's answer on entry: the image tokens to go on with, and why.
+
+    ``score`` [N] is what was ranked (NaN: not ranked), ``heads`` [H, N] the same for each head at layer ``rank_layer``, both by
+    patch. ``instances`` counts objects (Seg-First), ``notes`` tell of fallbacks taken.
+    """
+
+    image: ImageTokens
+    score: Tensor | None = None
+    score_name: str = ""
+    rank_layer: int | None = None
+    heads: Tensor | None = None
+    instances: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N`` None: the image decides."""
+
+    name: str
+    L: int
+    N: int | None
+    enter: Callable[[View], Choice]
+    positions: Positions = "keep"
+
+
+class View:
+    """All that a method sees when a stage begins: read-only."""
+
+    def __init__(
+        self,
+        layers: DecoderLayers,
+        start: Sequence,
+        now: Sequence,
+        layer: int,
+        entering: Tensor | None,
+        vision: VisionFeatures | None,
+        rng: torch.Generator,
+    ) -> None:
+        self.start = start
+        self.now = now
+        self.layer = layer
+        self.rng = rng
+        self._layers = layers
+        self._entering = entering
+        self._vision = vision
+
+    @property
+    def layout(self) -> Layout:
+        return self.start.layout
+
+    @property
+    def vision(self) -> VisionFeatures:
+        """The vision tower's features; ValueError where the caller gave none."""
+        if self._vision is None:
+            raise ValueError(
+                "this method reads the vision tower, but decode() was given no vision features; pass vision=..."
+            )
+        return self._vision
+
+    def attention(
+        self,
+        rows: Iterable[int],
+        layer: Literal["last", "next"] = "last",
+        rope: bool = True,
+        over: Literal["all", "image"] = "all",
+    ) -> Tensor:
+        """Attention float32 [H, r, n] from text tokens, named by slot, to the n present image tokens.
+
+        ``last``: in the layer that has just run; ``next``: with the coming layer's weights on the present states. The softmax runs over
+        everything that the row sees, or over image tokens alone (``over="image"``).
+        """
+        if layer == "last" and self._entering is None:
+            raise ValueError(
+                "no layer has run that could rank; rank by the next layer, or let a stage of one layer run first"
+            )
+        index, hidden = (self.layer - 1, self._entering) if layer == "last" else (self.layer, self.now.hidden)
+        assert hidden is not None
+        at = self.now.image_rows
+        columns = at if over == "image" else None
+        map_ = self._layers.attention(
+            index, hidden, self.now.position_ids, self.now.rows(rows), rope, columns
+        )
+        return map_ if over == "image" else map_[..., at]
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features [..., C] of the vision tower in the decoder's space [..., d]."""
+        return self.vision.project(features)
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What `decode` returns: ``seg_state`` [K, d] after the final norm, the final ``sequence`` before it, and what happened."""
+
+    seg_state: Tensor
+    sequence: Sequence
+    trace: Trace
+    notes: tuple[str, ...] = ()
+    ms: dict[str, float] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def decode(
+    layers: DecoderLayers,
+    start: Sequence,
+    plan: Seq[Stage],
+    vision: VisionFeatures | None = None,
+    *,
+    seed: int = 0,
+    force: Force | None = None,
+    record: bool = True,
+) -> Decoded:
+    """Run ``start`` through all layers by ``plan`` and read the state at ``layout.I_seg``.
+
+    ``seed`` drives a CPU generator, so that choices are the same on every device. ``force`` is applied after each stage's own
+    selection. ``record=False`` leaves A_SEG and A_text NaN, for timing. Raises ValueError for a plan that does not cover the layers
+    or a ``force`` that names no stage or patch.
+    """
+    plan = [stage for stage in plan if stage.L]
+    if sum(stage.L for stage in plan) != layers.num_layers:
+        raise ValueError(
+            f"the stages run {sum(s.L for s in plan)} layers, the decoder has {layers.num_layers}"
+        )
+    layout, now = start.layout, start
+    force = check_force(force, [stage.name for stage in plan], layout.N)
+    rng = torch.Generator("cpu").manual_seed(seed)
+    watch = Stopwatch(start.hidden.device)
+    entering: Tensor | None = None
+    done = 0
+    ran: list[tuple[Stage, Sequence, Choice, Ran]] = []
+    forced: dict[str, dict[str, list[int]]] = {}
+    for stage in plan:
+        view = View(layers, start, now, done, entering, vision, rng)
+        choice = stage.enter(view)
+        if stage.N is not None and choice.image.n != stage.N:
+            raise RuntimeError(
+                f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}"
+            )
+        image = choice.image
+        if stage.name in force:
+            image, forced[stage.name] = apply_force(image, force[stage.name], start, now)
+        now = now.with_image(image, stage.positions)
+        watch.lap("select")
+        rows = now.rows(layout.I_rank) if record and layout.I_rank else None
+        out = layers.run(done, stage.L, now.hidden, now.position_ids, rows)
+        ran.append((stage, now, choice, out))
+        now, entering, done = now.with_hidden(out.hidden), out.entering, done + stage.L
+        watch.lap("decoder")
+    state = layers.norm(now.hidden[:, now.rows(layout.I_seg).to(now.hidden.device)])[0]
+    watch.lap("decoder")
+    notes = tuple(dict.fromkeys(note for _, _, choice, _ in ran for note in choice.notes))
+    return Decoded(state, now, _trace(layout, ran, forced), notes, watch.ms)
+
+
+def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[str, list[int]]]:
+    """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps what it drops."""
+    checked: dict[str, dict[str, list[int]]] = {}
+    for name, orders in (force or {}).items():
+        if name not in names:
+            raise ValueError(f"force names the stage {name!r}, this run has {', '.join(names)}")
+        if unknown := set(orders) - {"keep", "drop"}:
+            raise ValueError(f"force knows keep and drop, got {', '.join(sorted(map(str, unknown)))}")
+        lists = {order: sorted({int(patch) for patch in orders.get(order, ())}) for order in ("keep", "drop")}
+        for patch in lists["keep"] + lists["drop"]:
+            if not 0 <= patch < N:
+                raise ValueError(f"force names patch {patch}, the image has 0..{N - 1}")
+        if both := set(lists["keep"]) & set(lists["drop"]):
+            raise ValueError(f"force keeps and drops the same patches {sorted(both)}; name each once")
+        checked[name] = lists
+    return checked
+
+
+def apply_force(
+    image: ImageTokens, orders: dict[str, list[int]], start: Sequence, now: Sequence
+) -> tuple[ImageTokens, dict[str, list[int]]]:
+    """``image`` without the dropped patches and with the kept ones added, and what this changed.
+
+    A token belongs to the patch whose slot it has. Added tokens come with their present state if the last stage had them, else as they
+    entered the decoder (Eq. 7), at their own position. A block in ascending order stays so.
+    """
+    N_sys = start.layout.N_sys
+    is_patch = (image.source.sum(dim=1) > 0).tolist()
+    patch_of = [
+        slot - N_sys if real else None for slot, real in zip(image.slots.tolist(), is_patch, strict=True)
+    ]
+    dropped = [patch for patch in orders["drop"] if patch in patch_of]
+    added = [patch for patch in orders["keep"] if patch not in patch_of]
+    ascending = bool((image.slots.diff() > 0).all())
+    image = image.take([row for row, patch in enumerate(patch_of) if patch not in dropped])
+    if added:
+        known = now.image.take(
+            [r for r, s in enumerate(now.image.slots.tolist()) if now.source[r, s - N_sys] == 1]
+        )
+        image = image.append(restore(start.image, known).take(added))
+        if ascending:
+            image = image.take(image.slots.argsort())
+    return image, {"keep": added, "drop": dropped}
+
+
+class Stopwatch:
+    """Milliseconds by part, the device's queue drained before each reading."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.ms: dict[str, float] = {}
+        self._device = device
+        self._last = self._now()
+
+    def lap(self, part: str) -> None:
+        """Add the time since the last lap to ``part``."""
+        now = self._now()
+        self.ms[part] = self.ms.get(part, 0.0) + 1e3 * (now - self._last)
+        self._last = now
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def _trace(
+    layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced: dict[str, dict[str, list[int]]]
+) -> Trace:
+    """Everything that ran, as numpy."""
+    records, A_SEG, A_text, n_per_layer = [], [], [], []
+    heads: dict[int, np.ndarray] = {}
+    rank_layer: int | None = None
+    done = 0
+    for stage, entered, choice, out in ran:
+        image = entered.image
+        records.append(
+            StageRecord(
+                name=stage.name,
+                first_layer=done,
+                L=stage.L,
+                source=image.source.numpy(),
+                slots=image.slots.numpy(),
+                position_ids=image.position_ids.numpy(),
+                score=None if choice.score is None else choice.score.float().cpu().numpy(),
+                score_name=choice.score_name,
+                instances=choice.instances,
+            )
+        )
+        n_per_layer += [image.n] * stage.L
+        if out.rows is None:
+            A_SEG.append(np.full((stage.L, layout.N), np.nan))
+            A_text.append(np.full((stage.L, layout.N_usr), np.nan))
+        else:
+            rows = out.rows.cpu()
+            A_SEG.append(image.to_patches(rows[:, entered.image_rows]).numpy())
+            A_text.append(rows[:, entered.rows(range(layout.usr.start, layout.usr.stop))].numpy())
+        if choice.rank_layer is not None:
+            rank_layer = choice.rank_layer
+            if choice.heads is not None:
+                heads[rank_layer] = choice.heads.cpu().numpy().astype(np.float16)
+        done += stage.L
+    return Trace(
+        layout=layout,
+        stages=tuple(records),
+        A_SEG=np.concatenate(A_SEG),
+        A_text=np.concatenate(A_text),
+        rank_layer=rank_layer,
+        heads=heads,
+        n_per_layer=tuple(n_per_layer),
+        n_avg=sum(n_per_layer) / len(n_per_layer),
+        forced={name: {k: tuple(v) for k, v in orders.items()} for name, orders in forced.items()},
+    )
