@@ -23,7 +23,7 @@ def check_integer(name: str, value: Any, low: int, high: int | None = None, why:
 def check_number(name: str, value: Any, low: float, high: float, why: str = "") -> float:
     """``value`` as a float within low..high, NaN, bools and strings refused."""
     reason = f" ({why})" if why else ""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
         raise ValueError(f"{name} must be a number in {low}..{high}{reason}, got {value!r}")
     return float(value)
 

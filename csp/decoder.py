@@ -96,6 +96,11 @@ class Stage:
     positions: Positions = "keep"
 
 
+def planned(plan: Seq[Stage]) -> tuple[int | None, ...]:
+    """Image tokens of every layer, known before one has run; None where the image decides."""
+    return tuple(stage.N for stage in plan for _ in range(stage.L))
+
+
 class View:
     """All that a method sees when a stage begins: read-only."""
 

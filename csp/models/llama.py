@@ -47,7 +47,7 @@ class Llama:
                 q, _ = apply_rotary_pos_emb(q, q, cos, sin)
                 keys = cast(Tensor, cast(DynamicLayer, cache.layers[index]).keys)
                 recorded.append(
-                    self._softmax(index, q, cast(DynamicLayer, cache.layers[index]).keys, rows).mean(
+                    self._softmax(index, q, keys, rows).mean(
                         dim=(0, 1, 2)
                     )
                 )

@@ -1,0 +1,107 @@
+"""LVLM_CSP: clustering, scattering, pruning (sections 3.1-3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+from csp.clusters import CLUSTERS, SELECTORS, Settings
+from csp.decoder import Choice, Stage, View
+from csp.methods.base import check_knobs, check_L, check_N, knob, ranked, whole_answer
+from csp.tokens import restore, top
+
+
+@dataclass(frozen=True)
+class CSP:
+    """Lc layers reason coarsely on Nc tokens, Ls layers finely on all N, the rest on the Np that [SEG] attends to most.
+
+    Positions are kept throughout (Eq. 6). Lc = 0 means no clustering stage; Ls = 0 ranks among the clustered tokens; Lc + Ls = L means
+    no pruning.
+    """
+
+    Lc: int = knob(8, "layers of the clustering stage", 0, "L")
+    Nc: int = knob(64, "image tokens in the clustering stage", 1, "N")
+    Ls: int = knob(6, "layers of the scattering stage, all image tokens", 0, "L")
+    Np: int = knob(16, "image tokens that survive into the pruning stage", 1, "N")
+    cluster: str = knob("uniform", "how the clustering stage picks its tokens", choices=CLUSTERS)
+    uniform: Literal["eq2", "even"] = knob(
+        "eq2", "Uniform: the paper's Eq. 2, or even over both axes", choices=("eq2", "even")
+    )
+    cls: Literal["full", "heads"] = knob(
+        "full", "CLS: one head of full width (Eq. 3), or the mean over heads", choices=("full", "heads")
+    )
+    row: Literal["seg", "answer", "last"] = knob(
+        "seg",
+        "whose attention ranks: [SEG] (Eq. 8), the mean over the answer, the last token",
+        choices=("seg", "answer", "last"),
+    )
+    layer: Literal["last", "next"] = knob(
+        "last",
+        "the layer that ranks: the last scattering layer, or the first pruning layer",
+        choices=("last", "next"),
+    )
+
+    name: ClassVar[str] = "csp"
+    label: ClassVar[str] = "LVLM_CSP"
+    paper: ClassVar[str] = "LVLM_CSP, arXiv 2504.10854"
+    budget: ClassVar[str] = "Nc"
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+    def plan(self, N: int, L: int) -> tuple[Stage, ...]:
+        Lc, Ls = check_L("Lc", self.Lc, L), check_L("Ls", self.Ls, L)
+        Lp = L - Lc - Ls
+        if Lp < 0:
+            raise ValueError(f"Lc + Ls must be at most {L} (the decoder has {L} layers), got {Lc} + {Ls}")
+        if Lc + Ls == 0:
+            raise ValueError(
+                "Lc + Ls must be at least 1 (no layer would have run that could rank), got 0 + 0"
+            )
+        Nc = check_N("Nc", self.Nc, N) if Lc else N
+        Np = check_N("Np", self.Np, N) if Lp else N
+        counted: int | None = None if Lc and self.cluster == "seg-first" else Nc
+        if Ls:
+            survivors: int | None = Np
+        else:
+            survivors = None if counted is None else min(Np, counted)
+        stages = (
+            Stage("clustering", Lc, counted, partial(self._cluster, Nc)),
+            Stage("scattering", Ls, N, _scatter),
+            Stage("pruning", Lp, survivors, self._prune),
+        )
+        return tuple(stage for stage in stages if stage.L)
+
+    def _cluster(self, Nc: int, view: View) -> Choice:
+        """Eq. 2-5, positions as they were (Eq. 6)."""
+        picked = SELECTORS[self.cluster](view, Nc, Settings(self.uniform, self.cls))
+        return Choice(
+            view.start.image.take(picked.S),
+            picked.score,
+            picked.score_name,
+            instances=picked.instances,
+            notes=picked.notes,
+        )
+
+    def _prune(self, view: View) -> Choice:
+        """Eq. 8: the Np present tokens that the ranking row attends to most, heads averaged."""
+        layout = view.layout
+        if self.row == "seg":
+            slots = layout.I_rank
+        else:
+            whole_answer(layout, f"csp with row={self.row!r}")
+            slots = (
+                tuple(range(layout.out.start, layout.out.stop)) if self.row == "answer" else (layout.T - 1,)
+            )
+        heads = view.attention(slots, self.layer).mean(dim=1)
+        score = heads.mean(dim=0)
+        kept = view.now.image.take(top(score, self.Np))
+        return ranked(
+            view, kept, score, "A_SEG", heads, view.layer - 1 if self.layer == "last" else view.layer
+        )
+
+
+def _scatter(view: View) -> Choice:
+    """Eq. 7: everything back at its own place, tokens outside S as they entered the decoder."""
+    return Choice(restore(view.start.image, view.now.image))
