@@ -1,0 +1,172 @@
+"""Instances for Seg-First (Eq. 4): a proposer finds masks, `coverage` says how much of each image token a mask covers.
+
+Anything that turns a picture into masks is a proposer; the one shipped runs an ultralytics YOLO segmentation model from a
+yaml and safetensors. This is the only module that imports ultralytics (AGPL-3.0), and only when such a model is built.
+"""
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from csp.types import Box
+
+# Read once while ultralytics is imported: no network, no installing, no settings file in the user's home.
+_ENVIRONMENT = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0", "YOLO_VERBOSE": "0",
+                "ULTRALYTICS_SAFE_LOAD": "1", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1"}
+
+
+class Instances(Protocol):
+    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size that shows the whole picture, K may be 0."""
+
+    def __call__(self, image: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class FixedMasks:
+    """Masks made elsewhere, bool [K, h, w], for the one picture that they belong to."""
+
+    masks: np.ndarray
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.masks) != 3:
+            raise ValueError(f"instance masks must be bool [K, h, w], got shape {list(np.shape(self.masks))}")
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        return np.asarray(self.masks, dtype=bool)
+
+
+def coverage(masks: np.ndarray, size: tuple[int, int], crop: Box, grid: tuple[int, int]) -> np.ndarray:
+    """Share of every image token that each mask covers, float32 [K, N] in 0..1.
+
+    `masks` bool [K, h, w] show the whole picture of `size` (H, W); `crop` is the part under the `grid` (rows, cols), in picture
+    pixels. Areas are exact, cells need not fall on whole pixels; what lies outside the crop counts for no token.
+    """
+    K, h, w = masks.shape
+    rows, cols = grid
+    if K == 0:
+        return np.zeros((0, rows * cols), np.float32)
+    y = np.linspace(crop.y0, crop.y1, rows + 1) * (h / size[0])
+    x = np.linspace(crop.x0, crop.x1, cols + 1) * (w / size[1])
+    # The running sum of a piecewise constant mask is linear between pixel edges, so interpolating it is exact.
+    by_row = _running_sum(masks.astype(np.float64), y, axis=1)
+    by_cell = _running_sum(by_row, x, axis=2)
+    cell = ((y[-1] - y[0]) / rows) * ((x[-1] - x[0]) / cols)
+    return np.clip(by_cell.reshape(K, rows * cols) / cell, 0, 1).astype(np.float32)
+
+
+def _running_sum(values: np.ndarray, edges: np.ndarray, axis: int) -> np.ndarray:
+    """Integral of `values` between consecutive `edges` along an axis."""
+    total = np.insert(np.cumsum(values, axis=axis), 0, 0, axis=axis)
+    at = np.clip(edges, 0, values.shape[axis])
+    low = np.minimum(at.astype(int), values.shape[axis] - 1)
+    part = (at - low).reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+    at_edges = total.take(low, axis) * (1 - part) + total.take(low + 1, axis) * part
+    return np.diff(at_edges, axis=axis)
+
+
+def import_ultralytics(module: str = "ultralytics") -> ModuleType:
+    """Import a module of ultralytics without what importing it does to the rest of the process.
+
+    It would otherwise leave environment variables, print options, an OpenCV thread count and a `PIL.Image.open` that installs
+    packages. Raises ValueError when it is not installed.
+    """
+    with _untouched():
+        try:
+            return import_module(module)
+        except ImportError as error:
+            raise ValueError("instances need the ultralytics package: pip install ultralytics, "
+                             "or pass instances=False and use another cluster method") from error
+
+
+@contextmanager
+def _untouched() -> Iterator[None]:
+    import cv2
+    from PIL import Image
+
+    environment, image_open, threads = dict(os.environ), Image.open, cv2.getNumThreads()
+    numpy_print = np.get_printoptions()
+    torch_print = dict(vars(torch._tensor_str.PRINT_OPTS))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(_ENVIRONMENT, YOLO_CONFIG_DIR=folder)
+        try:
+            yield
+        finally:
+            for name in set(os.environ) - set(environment):
+                del os.environ[name]
+            os.environ.update(environment)
+            Image.open = image_open
+            cv2.setNumThreads(threads)
+            np.set_printoptions(**numpy_print)
+            torch.set_printoptions(**torch_print)
+
+
+class YoloInstances:
+    """An ultralytics segmentation model: confidence and overlap thresholds, masks at the size that the model sees.
+
+    `imgsz` is the longest side in pixels that pictures are reduced to; at most `most` instances, the surest first.
+    """
+
+    def __init__(self, model: nn.Module, imgsz: int = 640, conf: float = 0.25, iou: float = 0.7, most: int = 300):
+        if not 0 < conf < 1:
+            raise ValueError(f"the instance confidence must lie between 0 and 1, got {conf}")
+        self.model: Any = model.eval()
+        self.imgsz, self.conf, self.iou, self.most = imgsz, conf, iou, most
+        self._nms = import_ultralytics("ultralytics.utils.nms").non_max_suppression
+        self._process_mask = import_ultralytics("ultralytics.utils.ops").process_mask
+
+    @torch.no_grad()
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        import cv2
+
+        H, W = image.shape[:2]
+        scale = self.imgsz / max(H, W)
+        h, w = max(1, round(H * scale)), max(1, round(W * scale))
+        small = cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR)
+        stride = int(self.model.stride.max())
+        # Grey borders on both sides, as the model was trained with.
+        top, left = (-h % stride) // 2, (-w % stride) // 2
+        padded = np.full((h + -h % stride, w + -w % stride, 3), 114, np.uint8)
+        padded[top: top + h, left: left + w] = small
+        weight = next(self.model.parameters())
+        pixels = torch.from_numpy(padded).to(weight.device).permute(2, 0, 1)[None].to(weight.dtype) / 255
+        output = self.model(pixels)
+        boxes, protos = output[0] if isinstance(output[0], tuple) else output[:2]
+        # The suppression stops at a time limit of its own; a generous one keeps results independent of the machine's load.
+        found = self._nms(boxes, self.conf, self.iou, max_det=self.most, nc=len(self.model.names), max_time_img=60.0)[0]
+        masks = self._process_mask(protos[0], found[:, 6:], found[:, :4], padded.shape[:2], upsample=True).bool()
+        masks = masks[:, top: top + h, left: left + w]
+        return masks[masks.any(dim=2).any(dim=1)].cpu().numpy()
+
+
+def build_yolo(yaml_file: str | Path) -> nn.Module:
+    """An ultralytics SegmentationModel from a yaml of layers; its scale letter ("yolo11n" -> n) is in the yaml or the name.
+
+    Raises ValueError for a file that does not describe one.
+    """
+    import yaml
+
+    tasks = import_ultralytics("ultralytics.nn.tasks")
+    path = Path(yaml_file)
+    layers = yaml.safe_load(path.read_text())
+    if not isinstance(layers, dict) or "head" not in layers:
+        raise ValueError(f"{path.name} does not describe a YOLO model: it needs backbone and head")
+    scale = re.match(r"yolo(?:v|e-)?\d+([nslmx])", path.stem)
+    if "scale" not in layers and scale:
+        layers["scale"] = scale.group(1)
+    # Given as a dict: a path would be looked up among the library's own models first.
+    model = tasks.SegmentationModel(layers, verbose=False)
+    names = layers.get("names") or [str(i) for i in range(layers["nc"])]
+    model.names = dict(enumerate(names)) if isinstance(names, list) else dict(names)
+    return model.eval()

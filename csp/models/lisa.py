@@ -1,0 +1,197 @@
+"""A model in the manner of LISA, assembled from injected parts: encode a picture, assemble the sequence, decide on a mask.
+
+Vision tower -> projector -> decoder -> the [SEG] state -> text_hidden_fcs -> SAM's mask decoder. Knows no method by name and no
+file: `csp.checkpoints` builds the parts.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import asdict, dataclass, replace
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import LlamaModel
+
+from csp import images
+from csp.checks import check_integer
+from csp.decoder import Stage, Stopwatch, decode
+from csp.flops import cost
+from csp.models.cache import ByteCache, picture_key
+from csp.models.clip import ClipTower
+from csp.models.instances import Instances, coverage
+from csp.models.llama import Llama
+from csp.models.prompt import Answer, Prompt, Prompter, SegRow
+from csp.models.sam import MaskHead
+from csp.tokens import Sequence, VisionFeatures
+from csp.types import Box, Force, Layout, Request, Result
+
+CACHE_BYTES = 256 * 2**20
+
+
+class Planner(Protocol):
+    """What this module asks of a method: a name, and a plan for N image tokens and L layers."""
+
+    @property
+    def name(self) -> str: ...
+
+    def plan(self, N: int, L: int) -> Seq[Stage]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture as the towers see it; nothing here depends on a query.
+
+    `crop` is the part under the image tokens; `embedding` [1, C, g, g] is SAM's of the whole picture, of whose padded input
+    `sam_input` (h, w) is picture; `masks` bool [K, h, w] are the instances, None without a proposer.
+    """
+
+    vision: VisionFeatures
+    crop: Box
+    embedding: Tensor
+    sam_input: tuple[int, int]
+    masks: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        tensors = [self.embedding, *(t for t in vars(self.vision).values() if isinstance(t, Tensor))]
+        return sum(t.nbytes for t in tensors) + (0 if self.masks is None else self.masks.nbytes)
+
+
+class Lisa:
+    """Reasoning segmentation with any plan of stages.
+
+    `seg_row` says which state becomes a mask ("before": the one that predicts [SEG], as LISA was trained; "token": [SEG]'s own);
+    `answer` whether the teacher-forced answer stays in the sequence ("full") or ends at that row ("cut": the same masks, since
+    attention is causal). `method` is what `segment` runs by default. Up to `cache_bytes` of encoded pictures are kept.
+    """
+
+    def __init__(self, name: str, llm: LlamaModel, clip: ClipTower, projector: nn.Module, text_hidden_fcs: nn.Module,
+                 mask_head: MaskHead, prompter: Prompter, method: Planner, instances: Instances | None = None,
+                 seg_row: SegRow = "before", answer: Answer = "full", cache_bytes: int = CACHE_BYTES):
+        self.name, self.llm, self.clip, self.projector = name, llm, clip, projector
+        self.text_hidden_fcs, self.mask_head, self.prompter = text_hidden_fcs, mask_head, prompter
+        self.method, self.instances, self.seg_row, self.answer = method, instances, seg_row, answer
+        self.layers = Llama(llm)
+        self.cache: ByteCache[Seen] = ByteCache(cache_bytes)
+        self._encoding = Lock()
+
+    @property
+    def L(self) -> int:
+        """Decoder layers."""
+        return self.layers.num_layers
+
+    @property
+    def N(self) -> int:
+        """Image tokens."""
+        return self.clip.grid[0] * self.clip.grid[1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.llm.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.llm.dtype
+
+    @torch.no_grad()
+    def encode(self, image: Any) -> Seen:
+        """Vision features, SAM embedding and instances of a picture; kept, so that a second query costs only the decoder."""
+        picture = images.read(image)
+        key = picture_key(picture)
+        # One at a time: two visitors with one new picture wait for one encoding, and YOLO's head is not re-entrant.
+        with self._encoding:
+            seen = self.cache.get(key)
+            if seen is None:
+                seen = self._encode(picture)
+                self.cache.put(key, seen, seen.nbytes)
+        return seen
+
+    def _encode(self, picture: np.ndarray) -> Seen:
+        pixels, crop = self.clip.pixels(picture)
+        masks = covered = None
+        if self.instances is not None:
+            masks = np.asarray(self.instances(picture), dtype=bool)
+            covered = torch.from_numpy(coverage(masks, picture.shape[:2], crop, self.clip.grid))
+        vision = self.clip.features(pixels, self.project, covered)
+        embedding, sam_input = self.mask_head.encode(picture)
+        return Seen(vision, crop, embedding, sam_input, masks)
+
+    @torch.no_grad()
+    def project(self, features: Tensor) -> Tensor:
+        """Features [..., C] of the vision tower to the decoder's space [..., d]."""
+        return self.projector(features.to(self.device, self.dtype))
+
+    @torch.no_grad()
+    def assemble(self, image: Any, query: str, answer: Answer | None = None) -> tuple[Tensor, Layout]:
+        """E_llm (Eq. 1) for a picture and a query, nothing reduced: inputs_embeds [T, d] and where everything stands."""
+        prompt = self.prompter(query, answer or self.answer, self.seg_row)
+        return self.embed(self.encode(image), prompt)
+
+    def embed(self, seen: Seen, prompt: Prompt) -> tuple[Tensor, Layout]:
+        """`assemble` for a picture and a prompt already made."""
+        layout = self.layout(prompt, seen.crop)
+        ids = torch.tensor((*prompt.sys, *prompt.usr, *prompt.out), device=self.device)
+        text = self.llm.get_input_embeddings()(ids)
+        image = self.project(seen.vision.patches)
+        return torch.cat([text[: layout.N_sys], image, text[layout.N_sys:]]), layout
+
+    def layout(self, prompt: Prompt, crop: Box) -> Layout:
+        """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few positions."""
+        before = len(prompt.sys) + self.N
+        layout = Layout(N_sys=len(prompt.sys), N=self.N, N_usr=len(prompt.usr), N_out=len(prompt.out), grid=self.clip.grid,
+                        crop=crop, I_seg=tuple(before + slot for slot in prompt.I_seg), answer=prompt.answer)
+        most = self.llm.config.max_position_embeddings
+        if layout.T > most:
+            raise ValueError(f"the query makes a sequence of {layout.T} tokens, the model has {most} positions: shorten it")
+        return layout
+
+    @torch.no_grad()
+    def segment(self, image: Any, query: str, method: Planner | None = None, seed: int = 0, force: Force | None = None,
+                answer: Answer | None = None) -> Result:
+        """Masks for a query, one per [SEG], with all that happened on the way.
+
+        `image` is PIL or uint8 RGB [H, W, 3] (or a path, or a file's bytes); `method` a plan of stages, CSP by default; `seed` drives
+        every lot that is drawn; `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches.
+
+        Raises ValueError for bad input, before anything slow runs.
+        """
+        picture = images.read(image)
+        method = method or self.method
+        seed = check_integer("seed", seed, 0, 2**63 - 1)
+        prompt = self.prompter(query, answer or self.answer, self.seg_row)
+        plan = method.plan(self.N, self.L)
+        request = Request(image=picture, query=query, method=method.name, knobs=_knobs(method), seed=seed,
+                          model=self.name, force=force)
+
+        watch = Stopwatch(self.device)
+        seen = self.encode(picture)
+        inputs_embeds, layout = self.embed(seen, prompt)
+        watch.lap("vision")
+        decoded = decode(self.layers, Sequence.start(inputs_embeds, layout), plan, seen.vision, seed=seed, force=force)
+        watch.lap("between")
+        logits, iou = self.masks(seen, decoded.seg_state)
+        watch.lap("mask")
+        parts = {"vision": watch.ms["vision"], "select": 0.0, "decoder": 0.0} | decoded.ms | {"mask": watch.ms["mask"]}
+        result = Result(
+            request=request, logits=logits.cpu().numpy(), iou=iou.cpu().numpy(),
+            seg_state=decoded.seg_state.float().cpu().numpy(), trace=decoded.trace,
+            cost=self._cost(decoded.trace.n_per_layer, layout), sam_input=seen.sam_input, sam_size=self.mask_head.image_size,
+            ms=parts, notes=(*prompt.notes, *decoded.notes))
+        return result if result.mask.any() else replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
+
+    def masks(self, seen: Seen, seg_state: Tensor) -> tuple[Tensor, Tensor]:
+        """SAM's float32 logits [K, h, w] and its own scores [K] for final states [K, d]."""
+        first = next(self.text_hidden_fcs.parameters())
+        prompts = self.text_hidden_fcs(seg_state.to(first.device, first.dtype))
+        return self.mask_head.decode(seen.embedding, prompts.to(seen.embedding.device))
+
+    def _cost(self, n_per_layer: Seq[int], layout: Layout) -> Any:
+        config = self.llm.config
+        return cost(n_per_layer, layout.N_text, config.hidden_size, config.intermediate_size)
+
+
+def _knobs(method: Planner) -> dict[str, Any]:
+    return asdict(method)  # type: ignore[call-overload]

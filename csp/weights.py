@@ -1,0 +1,131 @@
+"""Tensors of a checkpoint folder: read shard by shard, sorted into LISA's parts, put into modules name by name.
+
+Weights are read from safetensors or, without running what a pickle says, from torch's .bin shards.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_SINGLE = ("model.safetensors", "pytorch_model.bin")
+# Where each part's tensors stand in a LISA checkpoint; the first prefix that fits wins.
+_PARTS = (("model.visual_model.", "sam"), ("model.mm_projector.", "projector"), ("model.text_hidden_fcs.0.", "fcs"),
+          ("model.vision_tower.vision_tower.vision_model.", "clip"), ("model.vision_tower.vision_tower.", "clip"),
+          ("lm_head.", "lm_head"), ("model.", "llm"))
+
+
+@dataclass
+class LoadReport:
+    """What was found in a checkpoint. `fingerprint` is of names, shapes and sampled values: equal weights, equal mark."""
+
+    folder: str
+    tensors: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+
+def tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of a checkpoint folder, shard by shard: safetensors, or .bin read without unpickling code.
+
+    Raises ValueError where a shard that the index names is missing.
+    """
+    for file in _shards(folder):
+        if file.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(file, framework="pt") as shard:
+                for name in shard.keys():  # noqa: SIM118 - the handle is no mapping
+                    yield name, shard.get_tensor(name)
+        else:
+            yield from torch.load(file, map_location="cpu", mmap=True, weights_only=True).items()
+
+
+def _shards(folder: Path) -> list[Path]:
+    for index in _INDEXES:
+        if (folder / index).is_file():
+            names = sorted(set(read_json(folder / index)["weight_map"].values()))
+            missing = [name for name in names if not (folder / name).is_file()]
+            if missing:
+                raise ValueError(f"{folder} lacks {', '.join(missing)}, which {index} names: fetch the whole folder")
+            return [folder / name for name in names]
+    for single in _SINGLE:
+        if (folder / single).is_file():
+            return [folder / single]
+    raise ValueError(f"{folder} holds no weights: it needs one of {', '.join((*_INDEXES, *_SINGLE))}")
+
+
+def read_parts(folder: Path, device: torch.device, dtype: torch.dtype, report: LoadReport) -> dict[str, dict[str, Tensor]]:
+    """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes to the report."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    mark = blake2b(digest_size=8)
+    for name, tensor in tensors(folder):
+        if "lora_" in name:
+            raise ValueError(f"{folder} holds unmerged LoRA weights ({name}): merge them first, as LISA's own script does")
+        if name.startswith("base_model.model."):
+            name = name.removeprefix("base_model.model.")
+            report.notes = report.notes or ["names carried the prefix base_model.model."]
+        if name.endswith(("rotary_emb.inv_freq", "position_ids")):
+            report.dropped.append(name)  # stored rounded, and never used by LISA itself
+            continue
+        part, prefix = next(((part, prefix) for prefix, part in _PARTS if name.startswith(prefix)), ("", ""))
+        if not part:
+            report.unexpected.append(name)
+            continue
+        _mark(mark, name, tensor)
+        # SAM's random position matrix is used in float32 whatever the weights are: vanilla SAM cannot do otherwise.
+        kind = torch.float32 if name.endswith("positional_encoding_gaussian_matrix") else dtype
+        parts.setdefault(part, {})[name.removeprefix(prefix)] = tensor.to(device, kind)
+        report.tensors[part] = report.tensors.get(part, 0) + 1
+        report.bytes[part] = report.bytes.get(part, 0) + parts[part][name.removeprefix(prefix)].nbytes
+    report.fingerprint = mark.hexdigest()
+    return parts
+
+
+def _mark(mark: Any, name: str, tensor: Tensor, samples: int = 64) -> None:
+    flat = tensor.reshape(-1)
+    few = flat[:: max(1, len(flat) // samples)].double().numpy()
+    mark.update(f"{name} {tuple(tensor.shape)}".encode() + few.tobytes())
+
+
+def on_meta(build: Callable[[], nn.Module]) -> Any:
+    with torch.device("meta"):
+        return build().eval().requires_grad_(False)
+
+
+def fill(module: nn.Module, state: dict[str, Tensor], what: str, report: LoadReport) -> None:
+    """Give a module its tensors. Raises ValueError for any that is missing or has another shape."""
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    missing = [name for name in wanted if name not in state]
+    if missing:
+        raise ValueError(f"{report.folder} lacks {len(missing)} of the {len(wanted)} tensors of {what}: {_some(missing)}")
+    wrong = [f"{name} is {list(state[name].shape)}, config.json asks for {list(shape)}"
+             for name, shape in wanted.items() if tuple(state[name].shape) != shape]
+    if wrong:
+        raise ValueError(f"{report.folder} does not fit its own sizes in {what}: {_some(wrong)}")
+    report.unexpected += [f"{what}.{name}" for name in state if name not in wanted]
+    module.load_state_dict({name: state[name] for name in wanted}, assign=True)
+    module.requires_grad_(False)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"{file} is missing") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is not JSON: {error}") from error
