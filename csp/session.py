@@ -1,0 +1,85 @@
+"""What the app talks to: which methods there are with ranges for this model, and `run`, a Request in and a Result out.
+
+A session holds one model and its cache of encoded pictures; nothing of a request stays in it. Callers need neither torch nor files.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from csp import images
+from csp.methods import METHODS, PRESETS, Knob, build, knobs
+from csp.methods.presets import SHAPES, Preset
+from csp.models.lisa import Lisa
+from csp.types import Request, Result
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """A method for a page of controls: names, and knobs whose ranges are numbers for the model at hand."""
+
+    name: str
+    label: str
+    paper: str
+    knobs: tuple[Knob, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model in words and numbers: `N` image tokens in a `grid` (rows, cols), `L` decoder layers of width `d`."""
+
+    name: str
+    N: int
+    grid: tuple[int, int]
+    L: int
+    d: int
+    device: str
+    dtype: str
+    instances: bool
+
+
+class Session:
+    """A model behind the vocabulary of `csp.types`."""
+
+    def __init__(self, model: Lisa):
+        self.model = model
+
+    @property
+    def card(self) -> ModelCard:
+        model = self.model
+        return ModelCard(model.name, model.N, model.clip.grid, model.L, model.llm.config.hidden_size, str(model.device),
+                         str(model.dtype).removeprefix("torch."), model.instances is not None)
+
+    def catalogue(self) -> tuple[MethodCard, ...]:
+        """Every method there is, its knobs within this model's bounds."""
+        return tuple(MethodCard(name, method.label, method.paper, tuple(self._resolve(knob) for knob in knobs(method)),
+                                (method.__doc__ or "").strip()) for name, method in METHODS.items())
+
+    def _resolve(self, knob: Knob) -> Knob:
+        """Bounds named "N" or "L" as numbers, the default inside them. On a smaller model defaults shrink with it."""
+        high = {"N": self.model.N, "L": self.model.L}.get(str(knob.high), knob.high)
+        default = knob.default
+        if isinstance(high, int) and isinstance(default, int) and not isinstance(default, bool):
+            default = min(default, high)
+        return replace(knob, high=high, default=default)
+
+    def presets(self) -> dict[str, Preset]:
+        """The paper's settings made for as many image tokens and layers as this model has, by their keys in PRESETS."""
+        here = {name for name, shape in SHAPES.items() if (shape.N, shape.L) == (self.model.N, self.model.L)}
+        return {key: preset for key, preset in PRESETS.items() if preset.shape in here and preset.knobs is not None}
+
+    def run(self, request: Request) -> Result:
+        """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before anything slow."""
+        if request.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
+        method = build(METHODS[request.method], request.knobs)
+        return self.model.segment(request.image, request.query, method, seed=request.seed, force=request.force)
+
+    def see(self, image: Any) -> np.ndarray:
+        """Read and encode a picture ahead of its first query; returns it as uint8 RGB [H, W, 3]."""
+        picture = images.read(image)
+        self.model.encode(picture)
+        return picture
