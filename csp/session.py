@@ -12,8 +12,11 @@ import numpy as np
 from csp import images
 from csp.methods import METHODS, PRESETS, Knob, build, knobs
 from csp.methods.presets import SHAPES, Preset
+from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
 from csp.types import Request, Result
+
+DENSE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ class ModelCard:
 class Session:
     """A model behind the vocabulary of `csp.types`."""
 
-    def __init__(self, model: Lisa):
+    def __init__(self, model: Lisa, dense_bytes: int = DENSE_BYTES):
         self.model = model
+        self._dense: ByteCache[Result] = ByteCache(dense_bytes)
 
     @property
     def card(self) -> ModelCard:
@@ -77,6 +81,19 @@ class Session:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
         method = build(METHODS[request.method], request.knobs)
         return self.model.segment(request.image, request.query, method, seed=request.seed, force=request.force)
+
+    def dense(self, request: Request) -> Result:
+        """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""
+        key = f"{picture_key(request.image)} {request.query}"
+        result = self._dense.get(key)
+        if result is None:
+            result = self.run(replace(request, method="full", knobs={}, force=None))
+            self._dense.put(key, result, request.image.nbytes + result.logits.nbytes + result.trace.A_SEG.nbytes)
+        return result
+
+    def objects(self, image: np.ndarray) -> np.ndarray | None:
+        """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture; None without a proposer."""
+        return self.model.encode(image).masks
 
     def see(self, image: Any) -> np.ndarray:
         """Read and encode a picture ahead of its first query; returns it as uint8 RGB [H, W, 3]."""
