@@ -5,6 +5,8 @@ Knows Pillow and numpy; knows nothing of models. Every program and the page read
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 40_000_000
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a stranger's file.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+
+
+class Refused(ValueError):
+    """A picture that will not do, in words for whoever handed it in."""
 
 
 def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
@@ -25,7 +31,7 @@ def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
     `source` is a path, the bytes of a file, a PIL image or an array that already is uint8 RGB. EXIF rotation is
     applied, transparency is laid on white, 16 bits become 8, of an animation the first frame counts.
 
-    Raises ValueError for what is not a picture, is damaged, is empty or has more than 40 megapixels.
+    Raises Refused, a ValueError, for what is not a picture, is damaged, is empty or has more than 40 megapixels.
     """
     from PIL import Image
 
@@ -36,31 +42,26 @@ def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(source, (str, Path)):
         path = Path(source)
         if not path.is_file():
-            raise ValueError(f"there is no picture file {str(path)!r}: check the path")
+            raise Refused(f"there is no picture file {str(path)!r}: check the path")
         _check_bytes(path.stat().st_size)
         return _open(path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         _check_bytes(len(source))
         return _open(io.BytesIO(source))
-    raise ValueError(f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
+    raise Refused(f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
                      f"got {type(source).__name__}")
 
 
 def _check_bytes(n: int) -> None:
     if n == 0:
-        raise ValueError(f"the picture file is empty (0 bytes): choose a {_KINDS} file")
+        raise Refused(f"the picture file is empty (0 bytes): choose a {_KINDS} file")
 
 
 def _open(file: Path | io.BytesIO) -> np.ndarray:
     from PIL import Image
 
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            return _to_rgb(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(_too_large("more than twice that")) from error
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(f"this file is not a picture that can be read: choose a {_KINDS} file") from error
+    with _decoding(), Image.open(file, formats=FORMATS) as image:
+        return _to_rgb(image)
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -68,15 +69,26 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
     # The header is read, the pixels are not: the size is known before any memory is spent on it.
     _check_size(*image.size)
-    try:
+    with _decoding():
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        rgb = _flatten(upright)
-    except ValueError:
+        return np.ascontiguousarray(np.asarray(_flatten(ImageOps.exif_transpose(image)), dtype=np.uint8))
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Whatever Pillow's decoders raise, in words."""
+    from PIL import Image
+
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Refused(_too_large("far more")) from error
+    except Image.UnidentifiedImageError as error:
+        raise Refused(f"this file is not a picture that can be read: choose a {_KINDS} file") from error
+    except Refused:
         raise
-    except Exception as error:  # damaged files make the decoders raise OSError, SyntaxError, struct.error, zlib.error, ...
-        raise ValueError(f"the picture is damaged or cut short ({error}): save it again as PNG or JPEG") from error
-    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8))
+    except Exception as error:  # damaged files raise OSError, SyntaxError, struct.error, zlib.error, KeyError, ...
+        raise Refused(f"the picture is damaged or cut short ({error}): save it again as PNG or JPEG") from error
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -87,10 +99,10 @@ def _flatten(image: Image.Image) -> Image.Image:
     if mode.startswith("I"):
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError("the picture has more than 16 bits a channel: save it with 8 or 16 bits")
+            raise Refused("the picture has more than 16 bits a channel: save it with 8 or 16 bits")
         return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
     if mode == "F":
-        raise ValueError("the picture has floating-point pixels: save it with 8 bits a channel")
+        raise Refused("the picture has floating-point pixels: save it with 8 bits a channel")
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
@@ -99,7 +111,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 def _check_array(array: np.ndarray) -> np.ndarray:
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
-        raise ValueError(f"a picture array must be uint8 RGB of shape [H, W, 3], got {array.dtype} {list(array.shape)}: "
+        raise Refused(f"a picture array must be uint8 RGB of shape [H, W, 3], got {array.dtype} {list(array.shape)}: "
                          "convert it first, or pass a PIL image")
     _check_size(array.shape[1], array.shape[0])
     return np.ascontiguousarray(array)
@@ -107,9 +119,9 @@ def _check_array(array: np.ndarray) -> np.ndarray:
 
 def _check_size(width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise ValueError(f"the picture has no pixels ({width}x{height}): choose another file")
+        raise Refused(f"the picture has no pixels ({width}x{height}): choose another file")
     if width * height > MAX_PIXELS:
-        raise ValueError(_too_large(f"{width}x{height} = {width * height / 1e6:.1f}"))
+        raise Refused(_too_large(f"{width}x{height} = {width * height / 1e6:.1f}"))
 
 
 def _too_large(got: str) -> str:
