@@ -1,0 +1,66 @@
+"""First stage: SAM as a class-agnostic segmenter that is told a place and nothing else.
+
+A prompt is the mean of SAM's own position code over the pixels of the target (one thing or several), plus its
+foreground-point embedding: a place with an extent, in one token, as LISA's [SEG] gives one. "Nothing there" is SAM's
+`not_a_point_embed`, and answers with the empty mask. Codes are blurred and shaken, so that a guess is good enough.
+"""
+
+from __future__ import annotations
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor
+from torch.nn import functional as F
+
+GRID = 56  # masks are reduced to this side before their code is averaged
+
+
+def place_code(sam: Sam, masks: Tensor) -> Tensor:
+    """Mean position code over each mask: [K, h, w] weights -> [K, width]; zero where a mask is empty."""
+    pe = sam.prompt_encoder.pe_layer(masks.shape[-2:])  # [width, h, w]
+    total = masks.flatten(1).sum(1, keepdim=True)
+    return masks.flatten(1) @ pe.flatten(1).T / total.clamp(min=1e-6)
+
+
+def prompt(sam: Sam, code: Tensor, absent: Tensor) -> Tensor:
+    """What [SEG] has to say, [K, width]: place plus foreground embedding, or SAM's "no point" where `absent` [K]."""
+    encoder = sam.prompt_encoder
+    present = code + encoder.point_embeddings[1].weight
+    return torch.where(absent[:, None], encoder.not_a_point_embed.weight.expand_as(present), present)
+
+
+def draw(sam: Sam, embedding: Tensor, sparse: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask logits [K, 112, 112] and SAM's own IoU guesses [K] for prompts [K, width] on one picture."""
+    pe = sam.prompt_encoder.get_dense_pe()
+    dense = sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(len(sparse), -1, *pe.shape[-2:])
+    logits, iou = sam.mask_decoder(embedding[None], pe, sparse[:, None], dense, multimask_output=False)
+    return logits[:, 0], iou[:, 0]
+
+
+def shaken(sam: Sam, masks: Tensor) -> Tensor:
+    """Codes of coarse, shifted or point-like versions of the masks [K, GRID, GRID], with noise: [K, width]."""
+    k = len(masks)
+    shift = torch.randint(-2, 3, (2,)).tolist()
+    moved = torch.roll(masks, shift, (1, 2))
+    blurred = F.avg_pool2d(moved[:, None], 5, 1, 2)[:, 0]
+    points = torch.zeros_like(masks).flatten(1)
+    points[torch.arange(k), torch.multinomial(masks.flatten(1) + 1e-9, 1)[:, 0]] = 1.0
+    lot = torch.rand(k)[:, None, None]
+    weights = torch.where(lot < 0.35, masks, torch.where(lot < 0.9, blurred, points.view_as(masks)))
+    code = place_code(sam, weights)
+    spread = code.std(1, keepdim=True).clamp(min=0.05)
+    return code + torch.randn_like(code) * spread * torch.rand(k, 1) * 0.45
+
+
+def loss(logits: Tensor, target: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
+    """BCE + dice + SAM's IoU regression; and the IoU reached, [K]."""
+    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    area = target.flatten(1).mean(1).clamp(min=0.01)
+    bce = (bce.flatten(1).mean(1) / (area * 8).clamp(max=1.0)).mean()
+    p = logits.sigmoid().flatten(1)
+    t = target.flatten(1)
+    dice = 1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)
+    hard = (logits.detach() > 0).flatten(1).float()
+    union = (hard + t).clamp(max=1).sum(1)
+    reached = torch.where(union > 0, (hard * t).sum(1) / union.clamp(min=1), torch.ones_like(union))
+    return bce + dice.mean() + 0.2 * F.mse_loss(iou.float(), reached), reached
