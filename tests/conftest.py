@@ -129,3 +129,18 @@ def picture() -> np.ndarray:
     picture = np.stack([x * 2, y * 2, (x + y) % 256], axis=-1).astype(np.uint8)
     picture[30:60, 50:80] = (220, 30, 30)
     return picture
+
+
+def devices() -> list[str]:
+    """Where models run on this machine: the CPU, and a GPU where there is one."""
+    import torch
+
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.fixture(scope="session")
+def model(park_folder: Path) -> Any:
+    """The tiny model, loaded once, on the CPU."""
+    from csp.checkpoints import load
+
+    return load(park_folder, device="cpu")
