@@ -1,0 +1,87 @@
+"""The seam to the app: cards in plain values, requests in, results out."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from csp.checkpoints import load
+from csp.methods import METHODS
+from csp.models.cache import ByteCache, picture_key
+from csp.models.lisa import Lisa
+from csp.session import Session
+from csp.types import Request
+
+
+@pytest.fixture
+def session(model: Lisa) -> Session:
+    return Session(model)
+
+
+def test_the_model_in_words(session: Session) -> None:
+    card = session.card
+    assert (card.name, card.N, card.grid, card.L, card.d) == ("park", 64, (8, 8), 4, 32)
+    assert (card.device, card.dtype, card.instances) == ("cpu", "float32", True)
+
+
+def test_ranges_follow_the_model(session: Session) -> None:
+    cards = {card.name: card for card in session.catalogue()}
+    assert list(cards) == list(METHODS)
+    knobs = {knob.name: knob for knob in cards["csp"].knobs}
+    assert knobs["Nc"].high == 64 and knobs["Lc"].high == 4 and knobs["Lc"].default == 4
+    assert "seg-first" in knobs["cluster"].choices and knobs["Nc"].help
+
+
+def test_presets_are_those_of_the_models_shape(session: Session, model: Lisa, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert session.presets() == {}
+    monkeypatch.setattr(Lisa, "N", 256)
+    monkeypatch.setattr(Lisa, "L", 32)
+    presets = session.presets()
+    assert "table6/7B-224/70" in presets and all(p.shape == "7B-224" and p.knobs is not None for p in presets.values())
+
+
+def test_run_fills_in_every_knob(session: Session, picture: np.ndarray) -> None:
+    result = session.run(Request(picture, "a dog", "csp", {"Lc": 1, "Nc": 16, "Ls": 1, "Np": 4}, seed=2))
+    assert result.request.knobs["cluster"] == "uniform" and result.request.seed == 2
+    assert result.cost.n_per_layer == (16, 64, 4, 4)
+
+
+@pytest.mark.parametrize(("request_", "message"), [
+    ({"method": "magic"}, "method must be one of full, csp"), ({"knobs": {"Nq": 3}}, "csp has no knob 'Nq'"),
+    ({"knobs": {"Nc": 65, "Lc": 1, "Ls": 1}}, r"Nc must be in 1\.\.64"), ({"knobs": {"Nc": float("nan")}}, "Nc must be an integer"),
+    ({"knobs": {"Nc": "12"}}, "Nc must be an integer"), ({"knobs": {"Np": True}}, "Np must be an integer"),
+    ({"knobs": {"Lc": 3, "Ls": 3}}, "at most 4"), ({"knobs": {"cluster": "best"}}, "cluster must be one of"),
+    ({"query": "\x07"}, "control character"), ({"seed": float("nan")}, "seed must be an integer"), ({"seed": "0"}, "seed")])
+def test_bad_requests_are_refused(session: Session, picture: np.ndarray, request_: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        session.run(Request(**({"image": picture, "query": "a dog"} | request_)))  # type: ignore[arg-type]
+
+
+def test_seeing_a_picture_ahead(park_folder: Path, picture: np.ndarray) -> None:
+    session = Session(load(park_folder, device="cpu", instances=False))
+    np.testing.assert_array_equal(session.see(picture), picture)
+    assert len(session.model.cache) == 1
+
+
+def test_byte_cache_forgets_what_was_not_asked_for_longest() -> None:
+    cache: ByteCache[str] = ByteCache(10)
+    cache.put("a", "A", 4)
+    cache.put("b", "B", 4)
+    assert cache.get("a") == "A"
+    cache.put("c", "C", 4)
+    assert cache.get("b") is None and cache.get("a") == "A" and cache.bytes == 8
+    cache.put("a", "AA", 1)
+    assert cache.bytes == 5 and cache.get("a") == "AA"
+    cache.put("huge", "H", 11)
+    assert cache.get("huge") is None and len(cache) == 2
+    cache.clear()
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_keys_are_of_content_and_shape() -> None:
+    flat = np.zeros((2, 6, 3), np.uint8)
+    assert picture_key(flat) == picture_key(flat.copy()) != picture_key(flat.reshape(6, 2, 3))
+    other = flat.copy()
+    other[0, 0, 0] = 1
+    assert picture_key(other) != picture_key(flat)
