@@ -33,20 +33,24 @@ def targets(ids: np.ndarray, objects: int, how_many: int, g: np.random.Generator
     return np.stack(masks)
 
 
-def train_sam(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5) -> None:
+def train_sam(
+    pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5, peak: float = 1.2e-3, again: bool = False
+) -> None:
+    """`again`: go on from `out` with the prompt encoder frozen, so that what [SEG] learns to say keeps its meaning."""
     torch.manual_seed(seed)
     g = np.random.default_rng(seed)
     model = parts.sam()
     if out.exists():
         model.load_state_dict(torch.load(out, weights_only=True))
-    clock = Clock(minutes, 1.2e-3, out.with_suffix(".log"))
+    model.prompt_encoder.requires_grad_(not again)
+    clock = Clock(minutes, peak, out.with_suffix(".log"))
     optimiser = _adam([{"params": [p for p in model.parameters() if p.requires_grad]}])
     while clock.progress < 1:
         rows = g.integers(len(pool), size=batch)
         images = tower_stage.jitter(pool.images[rows], g)
         total, reached = torch.zeros(()), []
         with torch.autocast("cpu", torch.bfloat16):
-            embedding = model.image_encoder(tower_stage.normalise(images, parts.SAM_MEAN, parts.SAM_STD, 1.0))
+            embedding = model.image_encoder(tower_stage.normalise(images, parts.PIXEL_MEAN, parts.PIXEL_STD, 1.0))
         for k, row in enumerate(rows):
             masks = targets(pool.ids[row], len(pool.objects[row]), prompts, g)
             coarse = _small(masks, sam_stage.GRID)
@@ -58,7 +62,7 @@ def train_sam(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int =
             total = total + error / batch
             reached.append(got)
         clock.tick(optimiser, total, model.parameters())
-        clock.note(loss=float(total), iou=float(torch.cat(reached).mean()))
+        clock.note(loss=float(total.detach()), iou=float(torch.cat(reached).detach().mean()))
         if clock.due():
             torch.save(model.state_dict(), out)
     torch.save(model.state_dict(), out)
@@ -89,7 +93,7 @@ def train_tower(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int
         clock.tick(optimiser, sum(error.values(), torch.zeros(())), everything)
         thing = want.owner >= 0
         right = (heads.kind(patches.float().detach()).argmax(-1) == want.kind)[thing].float().mean()
-        clock.note(**{k: float(v) for k, v in error.items()}, right=float(right))
+        clock.note(**{k: float(v.detach()) for k, v in error.items()}, right=float(right))
         if clock.due():
             torch.save({"tower": model.state_dict(), "heads": heads.state_dict()}, out)
     torch.save({"tower": model.state_dict(), "heads": heads.state_dict()}, out)

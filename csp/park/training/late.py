@@ -39,10 +39,10 @@ class World:
     seen: Tensor
     facts: list[tower_stage.Facts]
 
-    def batch(self, rows: list[int], packer: reason.Packer, each: int, stream: int) -> tuple[Tensor, reason.Batch]:
+    def batch(self, rows: list[int], packer: reason.Packer, each: int, stream: int, g: np.random.Generator) -> tuple[Tensor, reason.Batch]:
         objects = [self.pool.objects[r] for r in rows]
         asked = [language.queries(self.light(r), each=each, stream=stream) for r in rows]
-        return self.seen[rows].float(), packer([self.facts[r] for r in rows], objects, asked)
+        return self.seen[rows].float(), packer([self.facts[r] for r in rows], objects, asked, g)
 
     def light(self, row: int) -> Scene:
         return Scene(row, self.pool.split, self.pool.images[row], self.pool.ids[row], self.pool.objects[row])
@@ -119,7 +119,7 @@ def train_reason(
     next_score = 4.0
     while clock.progress < 1:
         rows = g.integers(len(train.pool), size=scenes).tolist()
-        seen, batch = train.batch(rows, packer, each, stream=1000 + clock.step)
+        seen, batch = train.batch(rows, packer, each, 1000 + clock.step, g)
         seen = seen + torch.randn_like(seen) * 0.05 * seen.std()
         with torch.autocast("cpu", torch.bfloat16):
             states = model(seen, system, batch)

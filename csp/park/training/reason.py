@@ -82,6 +82,8 @@ class Packer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        self.unknown = tokenizer.token_to_id("<unk>")
+        self.endings = [tokenizer.token_to_id(t) for t in (".", "?", "!")]
         self.after = [tokenizer.token_to_id(t) for t in words.AFTER]
         self.system = [tokenizer.token_to_id(t) for t in words.SYSTEM]
         names = words.concepts()
@@ -89,9 +91,12 @@ class Packer:
             tokenizer.token_to_id(w): KIND_IDS[n] if what == "kind" else len(KINDS) + COLOUR_IDS[n] for w, (what, n) in names.items()
         }
 
-    def __call__(self, known: list[Facts], objects: list[tuple[Thing, ...]], queries: list[list[Query]]) -> Batch:
+    def __call__(
+        self, known: list[Facts], objects: list[tuple[Thing, ...]], queries: list[list[Query]], g: np.random.Generator | None = None
+    ) -> Batch:
+        """With `g`, some texts end in a mark and a few words become unknown, as visitors' texts will."""
         B, M, C = len(known), max(len(q) for q in queries), len(KINDS) + len(COLOURS)
-        tokens = [[self.tokenizer.encode(q.text).ids + self.after for q in qs] for qs in queries]
+        tokens = [[self._tokens(q.text, g) + self.after for q in qs] for qs in queries]
         Q = max(sum(map(len, t)) for t in tokens)
         N, start = 256, N_SYS + 256
         width = known[0].codes.shape[1]
@@ -134,6 +139,13 @@ class Packer:
                     out["box"][b, m] = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
                 at += n
         return Batch(**{k: torch.from_numpy(v) for k, v in out.items()})
+
+    def _tokens(self, text: str, g: np.random.Generator | None) -> list[int]:
+        ids = self.tokenizer.encode(text).ids
+        if g is None:
+            return ids
+        ids = [self.unknown if g.random() < 0.01 else i for i in ids]
+        return [*ids, self.endings[int(g.integers(3))]] if g.random() < 0.2 else ids
 
 
 class Reasoner(nn.Module):
