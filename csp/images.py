@@ -1,7 +1,9 @@
-"""Pictures at the edge: whatever a visitor hands in becomes uint8 RGB [H, W, 3], or a ValueError that says what to do.
+"""Pictures at the edge: whatever a visitor hands in becomes uint8 RGB [H, W, 3], or a ValueError that says
+what to do.
 
 Knows Pillow and numpy; knows nothing of models. Every program and the page read pictures through `read`.
 """
+
 from __future__ import annotations
 
 import io
@@ -28,10 +30,12 @@ class Refused(ValueError):
 def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
     """Read a picture upright and opaque, as uint8 RGB [H, W, 3].
 
-    `source` is a path, the bytes of a file, a PIL image or an array that already is uint8 RGB. EXIF rotation is
-    applied, transparency is laid on white, 16 bits become 8, of an animation the first frame counts.
+    `source` is a path, the bytes of a file, a PIL image or an array that already is uint8 RGB. EXIF
+    rotation is applied, transparency is laid on white, 16 bits become 8, of an animation the first frame
+    counts.
 
-    Raises Refused, a ValueError, for what is not a picture, is damaged, is empty or has more than 40 megapixels.
+    Raises Refused, a ValueError, for what is not a picture, is damaged, is empty or has more than 40
+    megapixels.
     """
     from PIL import Image
 
@@ -48,8 +52,10 @@ def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(source, (bytes, bytearray, memoryview)):
         _check_bytes(len(source))
         return _open(io.BytesIO(source))
-    raise Refused(f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
-                     f"got {type(source).__name__}")
+    raise Refused(
+        f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
+        f"got {type(source).__name__}"
+    )
 
 
 def _check_bytes(n: int) -> None:
@@ -77,18 +83,22 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 @contextmanager
 def _decoding() -> Iterator[None]:
     """Whatever Pillow's decoders raise, in words."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Refused(_too_large("far more")) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise Refused(f"this file is not a picture that can be read: choose a {_KINDS} file") from error
     except Refused:
         raise
-    except Exception as error:  # damaged files raise OSError, SyntaxError, struct.error, zlib.error, KeyError, ...
-        raise Refused(f"the picture is damaged or cut short ({error}): save it again as PNG or JPEG") from error
+    except (
+        Exception
+    ) as error:  # damaged files raise OSError, SyntaxError, struct.error, zlib.error, KeyError, ...
+        raise Refused(
+            f"the picture is damaged or cut short ({error}): save it again as PNG or JPEG"
+        ) from error
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -111,8 +121,10 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 def _check_array(array: np.ndarray) -> np.ndarray:
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
-        raise Refused(f"a picture array must be uint8 RGB of shape [H, W, 3], got {array.dtype} {list(array.shape)}: "
-                         "convert it first, or pass a PIL image")
+        raise Refused(
+            f"a picture array must be uint8 RGB of shape [H, W, 3], got {array.dtype} {list(array.shape)}: "
+            "convert it first, or pass a PIL image"
+        )
     _check_size(array.shape[1], array.shape[0])
     return np.ascontiguousarray(array)
 
@@ -125,4 +137,6 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _too_large(got: str) -> str:
-    return f"a picture may have at most {MAX_PIXELS // 1_000_000} megapixels, got {got}: make it smaller first"
+    return (
+        f"a picture may have at most {MAX_PIXELS // 1_000_000} megapixels, got {got}: make it smaller first"
+    )

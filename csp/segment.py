@@ -1,8 +1,11 @@
-"""From a picture and a query to a mask, with every stage recorded:
-``python -m csp.segment picture.png "the red ball" --method csp --cluster seg-first --Lc 8 --Nc 64 --Ls 6 --Np 16 --out out/``
+"""From a picture and a query to a mask, with every stage recorded.
 
-Writes mask.png, stages.png, stages.svg, run.json and run.npz. Bad input ends with one line on stderr and exit code 2.
+``python -m csp.segment picture.png "the red ball" --cluster seg-first --Nc 64 --Np 16 --out out/``
+
+Writes mask.png, stages.png, stages.svg, run.json and run.npz. Bad input ends with one line on stderr and
+exit code 2.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,11 +24,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The program's options: one flag for every knob of every method, so that a new method needs no change here."""
+    """The program's options: one flag for every knob of every method, so that a new method needs no change
+    here.
+    """
     from csp.methods import METHODS, knobs
 
-    main = _Parser(prog="python -m csp.segment", description=(__doc__ or "").split("\n")[0],
-                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    main = _Parser(
+        prog="python -m csp.segment",
+        description=(__doc__ or "").split("\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     main.add_argument("picture", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file")
     main.add_argument("query", help="what to find, 1 to 512 characters")
     main.add_argument("--model", default="park", help="park, a folder, or a hub id (default: park)")
@@ -36,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
-    main.add_argument("--instances", help="a folder with a YOLO yaml and model.safetensors (default: the model's own)")
+    main.add_argument(
+        "--instances", help="a folder with a YOLO yaml and model.safetensors (default: the model's own)"
+    )
     main.add_argument("--answer", default="full", help="full, or cut: end the sequence at the read-out row")
     knob_group = main.add_argument_group("knobs", "of the chosen method; its own defaults hold otherwise")
     seen: set[str] = set()
@@ -45,13 +55,19 @@ def parser() -> argparse.ArgumentParser:
             if knob.name not in seen:
                 seen.add(knob.name)
                 choices = f" ({', '.join(knob.choices)})" if knob.choices else ""
-                knob_group.add_argument(f"--{knob.name}", dest=f"knob.{knob.name}", metavar="VALUE",
-                                        help=f"{knob.help}{choices}".replace("%", "%%"))
+                knob_group.add_argument(
+                    f"--{knob.name}",
+                    dest=f"knob.{knob.name}",
+                    metavar="VALUE",
+                    help=f"{knob.help}{choices}".replace("%", "%%"),
+                )
     return main
 
 
 def method_of(name: str, given: dict[str, str]) -> Any:
-    """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of value."""
+    """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of
+    value.
+    """
     from csp.methods import METHODS, build, knobs
 
     if name not in METHODS:
@@ -72,8 +88,9 @@ def _parse(name: str, text: str, default: Any) -> Any:
         try:
             return type(default)(text)
         except ValueError:
-            raise ValueError(f"{name} must be {'an integer' if isinstance(default, int) else 'a number'}, "
-                             f"got {text!r}") from None
+            raise ValueError(
+                f"{name} must be {'an integer' if isinstance(default, int) else 'a number'}, got {text!r}"
+            ) from None
     return text
 
 
@@ -89,7 +106,9 @@ def write(result: Result, folder: Path) -> list[Path]:
     figure = figures.stages([result])
     for file in files[1:3]:
         figures.save(figure, file)
-    files[3].write_text(json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    files[3].write_text(
+        json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
     result.save(files[4])
     return files
 
@@ -97,11 +116,13 @@ def write(result: Result, folder: Path) -> list[Path]:
 def summary(result: Result) -> str:
     """The run in four lines: what was found, what it cost, how long it took, what to know."""
     cost, share = result.cost, result.mask.mean()
-    lines = [f"{result.request.query!r}: mask covers {share:.1%} of the picture, SAM's own score "
-             f"{', '.join(f'{score:.2f}' for score in result.iou)}",
-             f"{result.request.method}: {cost.n_avg:.1f} of {result.trace.layout.N} image tokens on average, "
-             f"{cost.flops / 1e9:.2f} GFLOPs in the decoder",
-             "ms: " + ", ".join(f"{part} {value:.0f}" for part, value in result.ms.items())]
+    lines = [
+        f"{result.request.query!r}: mask covers {share:.1%} of the picture, SAM's own score "
+        f"{', '.join(f'{score:.2f}' for score in result.iou)}",
+        f"{result.request.method}: {cost.n_avg:.1f} of {result.trace.layout.N} image tokens on average, "
+        f"{cost.flops / 1e9:.2f} GFLOPs in the decoder",
+        "ms: " + ", ".join(f"{part} {value:.0f}" for part, value in result.ms.items()),
+    ]
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
@@ -113,12 +134,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         from csp.checkpoints import load
 
         # All that can be refused is refused before weights are read.
-        method = method_of(args["method"], {k.removeprefix("knob."): v for k, v in args.items()
-                                            if k.startswith("knob.") and v is not None})
+        method = method_of(
+            args["method"],
+            {k.removeprefix("knob."): v for k, v in args.items() if k.startswith("knob.") and v is not None},
+        )
         seed = _parse("seed", args["seed"], 0)
         picture = images.read(Path(args["picture"]))
-        model = load(args["model"], clip=args["clip"], sam=args["sam"], instances=args["instances"],
-                     device=args["device"], dtype=args["dtype"])
+        model = load(
+            args["model"],
+            clip=args["clip"],
+            sam=args["sam"],
+            instances=args["instances"],
+            device=args["device"],
+            dtype=args["dtype"],
+        )
         result = model.segment(picture, args["query"], method, seed=seed, answer=args["answer"])
         files = write(result, args["out"])
     except (ValueError, OSError) as error:

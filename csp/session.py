@@ -1,7 +1,10 @@
-"""What the app talks to: which methods there are with ranges for this model, and `run`, a Request in and a Result out.
+"""What the app talks to: which methods there are with ranges for this model, and `run`, a Request in and a
+Result out.
 
-A session holds one model and its cache of encoded pictures; nothing of a request stays in it. Callers need neither torch nor files.
+A session holds one model and its cache of encoded pictures; nothing of a request stays in it. Callers need
+neither torch nor files.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -32,7 +35,9 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model in words and numbers: `N` image tokens in a `grid` (rows, cols), `L` decoder layers of width `d`."""
+    """A model in words and numbers: `N` image tokens in a `grid` (rows, cols), `L` decoder layers of width
+    `d`.
+    """
 
     name: str
     N: int
@@ -54,16 +59,34 @@ class Session:
     @property
     def card(self) -> ModelCard:
         model = self.model
-        return ModelCard(model.name, model.N, model.clip.grid, model.L, model.llm.config.hidden_size, str(model.device),
-                         str(model.dtype).removeprefix("torch."), model.instances is not None)
+        return ModelCard(
+            model.name,
+            model.N,
+            model.clip.grid,
+            model.L,
+            model.llm.config.hidden_size,
+            str(model.device),
+            str(model.dtype).removeprefix("torch."),
+            model.instances is not None,
+        )
 
     def catalogue(self) -> tuple[MethodCard, ...]:
         """Every method there is, its knobs within this model's bounds."""
-        return tuple(MethodCard(name, method.label, method.paper, tuple(self._resolve(knob) for knob in knobs(method)),
-                                (method.__doc__ or "").strip()) for name, method in METHODS.items())
+        return tuple(
+            MethodCard(
+                name,
+                method.label,
+                method.paper,
+                tuple(self._resolve(knob) for knob in knobs(method)),
+                (method.__doc__ or "").strip(),
+            )
+            for name, method in METHODS.items()
+        )
 
     def _resolve(self, knob: Knob) -> Knob:
-        """Bounds named "N" or "L" as numbers, the default inside them. On a smaller model defaults shrink with it."""
+        """Bounds named "N" or "L" as numbers, the default inside them. On a smaller model defaults shrink
+        with it.
+        """
         high = {"N": self.model.N, "L": self.model.L}.get(str(knob.high), knob.high)
         default = knob.default
         if isinstance(high, int) and isinstance(default, int) and not isinstance(default, bool):
@@ -71,16 +94,26 @@ class Session:
         return replace(knob, high=high, default=default)
 
     def presets(self) -> dict[str, Preset]:
-        """The paper's settings made for as many image tokens and layers as this model has, by their keys in PRESETS."""
+        """The paper's settings made for as many image tokens and layers as this model has, by their keys in
+        PRESETS.
+        """
         here = {name for name, shape in SHAPES.items() if (shape.N, shape.L) == (self.model.N, self.model.L)}
-        return {key: preset for key, preset in PRESETS.items() if preset.shape in here and preset.knobs is not None}
+        return {
+            key: preset
+            for key, preset in PRESETS.items()
+            if preset.shape in here and preset.knobs is not None
+        }
 
     def run(self, request: Request) -> Result:
-        """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before anything slow."""
+        """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before
+        anything slow.
+        """
         if request.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
         method = build(METHODS[request.method], request.knobs)
-        return self.model.segment(request.image, request.query, method, seed=request.seed, force=request.force)
+        return self.model.segment(
+            request.image, request.query, method, seed=request.seed, force=request.force
+        )
 
     def dense(self, request: Request) -> Result:
         """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""
@@ -88,11 +121,15 @@ class Session:
         result = self._dense.get(key)
         if result is None:
             result = self.run(replace(request, method="full", knobs={}, force=None))
-            self._dense.put(key, result, request.image.nbytes + result.logits.nbytes + result.trace.A_SEG.nbytes)
+            self._dense.put(
+                key, result, request.image.nbytes + result.logits.nbytes + result.trace.A_SEG.nbytes
+            )
         return result
 
     def objects(self, image: np.ndarray) -> np.ndarray | None:
-        """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture; None without a proposer."""
+        """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture; None without a
+        proposer.
+        """
         return self.model.encode(image).masks
 
     def see(self, image: Any) -> np.ndarray:

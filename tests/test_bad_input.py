@@ -1,6 +1,8 @@
 """Every bad picture and query gets a ValueError by the rule, or a right result."""
+
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -24,10 +26,17 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds no pixels."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.fixture
@@ -41,16 +50,19 @@ def test_plain_picture_is_read_as_it_is(photo: Image.Image, picture: np.ndarray,
         np.testing.assert_array_equal(images.read(source), picture)
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (b"", r"empty \(0 bytes\)"),
-    (b"hello, this is text", "not a picture"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
-    (png_header(8000, 5001), r"at most 40 megapixels, got 8000x5001 = 40\.0"),
-    (png_header(12000, 12000), "at most 40 megapixels"),
-    (png_header(60000, 60000), "at most 40 megapixels"),
-    (png_header(100, 100), "damaged or cut short"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"hello, this is text", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
+        (png_header(8000, 5001), r"at most 40 megapixels, got 8000x5001 = 40\.0"),
+        (png_header(12000, 12000), "at most 40 megapixels"),
+        (png_header(60000, 60000), "at most 40 megapixels"),
+        (png_header(100, 100), "damaged or cut short"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_what_is_no_picture_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -101,7 +113,10 @@ def test_cmyk_grey_and_bilevel_become_rgb() -> None:
 def test_transparency_is_laid_on_white() -> None:
     rgba = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
     rgba.putpixel((1, 1), (10, 20, 30, 255))
-    for data in (encoded(rgba, "PNG"), encoded(rgba.convert("P", palette=Image.Palette.ADAPTIVE), "PNG", transparency=0)):
+    for data in (
+        encoded(rgba, "PNG"),
+        encoded(rgba.convert("P", palette=Image.Palette.ADAPTIVE), "PNG", transparency=0),
+    ):
         pixels = images.read(data)
         assert (pixels[0, 0] == 255).all() or (pixels[1, 1] == 255).all()
     assert tuple(images.read(rgba)[1, 1]) == (10, 20, 30)
@@ -121,8 +136,15 @@ def test_exif_rotation_is_applied(photo: Image.Image, picture: np.ndarray) -> No
     np.testing.assert_array_equal(upright, np.rot90(picture, -1))
 
 
-@pytest.mark.parametrize("array", [
-    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((3, 4, 4), np.uint8),
+    ],
+)
 def test_arrays_of_another_kind_are_refused(array: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"uint8 RGB of shape \[H, W, 3\]"):
         images.read(array)
@@ -131,30 +153,42 @@ def test_arrays_of_another_kind_are_refused(array: np.ndarray) -> None:
 def test_no_pixels_no_file_no_picture() -> None:
     with pytest.raises(ValueError, match="no pixels"):
         images.read(np.zeros((0, 4, 3), np.uint8))
-    with pytest.raises(ValueError, match="there is no picture file 'nowhere.png'"):
+    with pytest.raises(ValueError, match=r"there is no picture file 'nowhere.png'"):
         images.read("nowhere.png")
     with pytest.raises(ValueError, match="got NoneType"):
         images.read(None)  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore:.*EXIF data:UserWarning")
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", b"BM", b"II*\x00", b"RIFF"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", b"BM", b"II*\x00", b"RIFF"]),
+)
 def test_any_bytes_are_read_or_refused(tail: bytes, head: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert images.read(head + tail).dtype == np.uint8
-    except ValueError:
-        pass
 
 
-@pytest.mark.parametrize(("query", "message"), [
-    ("", "1 to 512 characters, got nothing"), ("   \n\t ", "got nothing"), ("a" * 513, "got 513"),
-    ("red\x00ball", r"control character U\+0000 at place 4"), ("\x1b[31mball", r"U\+001B at place 1"),
-    ("ball\ud800", r"U\+D800"), (None, "must be text, got NoneType"), (7, "must be text, got int")])
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "1 to 512 characters, got nothing"),
+        ("   \n\t ", "got nothing"),
+        ("a" * 513, "got 513"),
+        ("red\x00ball", r"control character U\+0000 at place 4"),
+        ("\x1b[31mball", r"U\+001B at place 1"),
+        ("ball\ud800", r"U\+D800"),
+        (None, "must be text, got NoneType"),
+        (7, "must be text, got int"),
+    ],
+)
 def test_queries_that_will_not_do(query: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         clean_query(query)
 
 
-@pytest.mark.parametrize("query", ["a" * 512, "le 🐕 rouge", "الكرة الحمراء", "赤いボール", "<image> [SEG] </s>"])
+@pytest.mark.parametrize(
+    "query", ["a" * 512, "le 🐕 rouge", "الكرة الحمراء", "赤いボール", "<image> [SEG] </s>"]
+)
 def test_queries_that_will_do(query: str) -> None:
     assert clean_query(f"  {query}\n") == query

@@ -1,4 +1,5 @@
 """From names and folders to models: what is read, what is refused and in which words."""
+
 from __future__ import annotations
 
 import json
@@ -15,9 +16,10 @@ from safetensors.torch import load_file, save_file
 
 import csp
 from csp import checkpoints
-from csp.checkpoints import find, llama_config, load, pick_device, pick_dtype
+from csp.checkpoints import find, load, pick_device, pick_dtype
+from csp.models.build import llama_config
 from csp.models.lisa import Lisa
-from csp.weights import LoadReport, read_parts
+from csp.models.weights import LoadReport, read_parts
 
 LISA = Path(__file__).parent / "data/lisa"
 TINY = {"clip": LISA / "clip-vit-tiny-patch14", "sam": LISA / "sam_config.json"}
@@ -68,14 +70,16 @@ def test_pickles_are_read_without_running_them(folder: Path) -> None:
     for file in folder.glob("model*"):
         file.unlink()
     torch.save({"model.norm.weight": Trap()}, folder / "pytorch_model.bin")
-    with pytest.raises(Exception, match="[Ww]eights.only|Unsupported"):
+    with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
         load(folder, device="cpu")
     assert not (folder / "sprung").exists()
 
 
-def test_the_embedded_model_is_found_in_package_and_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_model_is_found_in_package_and_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoints, "__file__", str(tmp_path / "csp/checkpoints.py"))
-    with pytest.raises(ValueError, match="'park' is not installed: its config.json is in none of"):
+    with pytest.raises(ValueError, match=r"'park' is not installed: its config.json is in none of"):
         find("park")
     for place in (tmp_path / "assets/park", tmp_path / "csp/assets/park"):  # the package's own wins
         place.mkdir(parents=True)
@@ -83,9 +87,14 @@ def test_the_embedded_model_is_found_in_package_and_checkout(tmp_path: Path, mon
         assert find("park") == place
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("parc", "there is no model 'parc': give park, a folder"), ("/nowhere/at/all", "there is no model"),
-    ("./x/y", "there is no model")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("parc", "there is no model 'parc': give park, a folder"),
+        ("/nowhere/at/all", "there is no model"),
+        ("./x/y", "there is no model"),
+    ],
+)
 def test_unknown_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         find(name)
@@ -104,7 +113,9 @@ def test_a_hub_out_of_reach_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch) 
         raise LocalEntryNotFoundError("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(ValueError, match=r"could not be fetched .* pass the folder as model; the embedded model park"):
+    with pytest.raises(
+        ValueError, match=r"could not be fetched .* pass the folder as model; the embedded model park"
+    ):
         load("someone/LISA-7B")
 
 
@@ -112,20 +123,42 @@ def test_a_hub_id_is_fetched(park_folder: Path, monkeypatch: pytest.MonkeyPatch)
     import huggingface_hub
 
     asked: list[str] = []
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **kw: asked.append(name) or str(park_folder))
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, **kw: asked.append(name) or str(park_folder)
+    )
     assert load("someone/LISA-7B", device="cpu", instances=False).N == 64
     assert asked == ["someone/LISA-7B"]
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda s: {k: v for k, v in s.items() if k != "model.layers.2.mlp.up_proj.weight"},
-     r"lacks 1 of the .* tensors of model: layers\.2\.mlp\.up_proj\.weight"),
-    (lambda s: s | {"model.norm.weight": torch.ones(7)}, r"does not fit its own sizes in model: norm\.weight is \[7\]"),
-    (lambda s: {k: v for k, v in s.items() if "mm_projector" not in k}, r"lacks model\.mm_projector"),
-    (lambda s: {k: v for k, v in s.items() if "visual_model" not in k}, r"tensors of model\.visual_model"),
-    (lambda s: s | {"model.layers.0.self_attn.q_proj.lora_A.weight": torch.ones(2)}, "unmerged LoRA"),
-    (lambda s: s | {"model.text_hidden_fcs.0.2.weight": torch.ones(16, 32), "model.text_hidden_fcs.0.2.bias": torch.ones(16)},
-     "text_hidden_fcs writes 16 values where 32 are needed")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda s: {k: v for k, v in s.items() if k != "model.layers.2.mlp.up_proj.weight"},
+            r"lacks 1 of the .* tensors of model: layers\.2\.mlp\.up_proj\.weight",
+        ),
+        (
+            lambda s: s | {"model.norm.weight": torch.ones(7)},
+            r"does not fit its own sizes in model: norm\.weight is \[7\]",
+        ),
+        (lambda s: {k: v for k, v in s.items() if "mm_projector" not in k}, r"lacks model\.mm_projector"),
+        (
+            lambda s: {k: v for k, v in s.items() if "visual_model" not in k},
+            r"tensors of model\.visual_model",
+        ),
+        (lambda s: s | {"model.layers.0.self_attn.q_proj.lora_A.weight": torch.ones(2)}, "unmerged LoRA"),
+        (
+            lambda s: (
+                s
+                | {
+                    "model.text_hidden_fcs.0.2.weight": torch.ones(16, 32),
+                    "model.text_hidden_fcs.0.2.bias": torch.ones(16),
+                }
+            ),
+            "text_hidden_fcs writes 16 values where 32 are needed",
+        ),
+    ],
+)
 def test_weights_that_do_not_fit_are_named(folder: Path, change: Any, message: str) -> None:
     rewrite(folder, change)
     with pytest.raises(ValueError, match=message):
@@ -133,13 +166,22 @@ def test_weights_that_do_not_fit_are_named(folder: Path, change: Any, message: s
 
 
 def test_what_is_not_needed_is_reported(folder: Path) -> None:
-    rewrite(folder, lambda s: {f"base_model.model.{k}": v for k, v in s.items()}
-            | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4), "other.thing": torch.ones(2)})
+    rewrite(
+        folder,
+        lambda s: (
+            {f"base_model.model.{k}": v for k, v in s.items()}
+            | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4), "other.thing": torch.ones(2)}
+        ),
+    )
     report = LoadReport(str(folder))
     parts = read_parts(folder, torch.device("cpu"), torch.float32, report)
-    assert report.dropped == ["model.layers.0.self_attn.rotary_emb.inv_freq"] and report.unexpected == ["other.thing"]
+    assert report.dropped == ["model.layers.0.self_attn.rotary_emb.inv_freq"] and report.unexpected == [
+        "other.thing"
+    ]
     assert report.notes == ["names carried the prefix base_model.model."]
-    assert report.tensors["projector"] == 4 and sum(report.bytes.values()) > 0 and "norm.weight" in parts["llm"]
+    assert (
+        report.tensors["projector"] == 4 and sum(report.bytes.values()) > 0 and "norm.weight" in parts["llm"]
+    )
     assert load(folder, device="cpu", instances=False).N == 64
 
 
@@ -156,7 +198,10 @@ def test_equal_weights_have_equal_fingerprints(folder: Path, park_folder: Path) 
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"lacks model-00002-of-00002\.safetensors, which model\.safetensors\.index\.json names"):
+    with pytest.raises(
+        ValueError,
+        match=r"lacks model-00002-of-00002\.safetensors, which model\.safetensors\.index\.json names",
+    ):
         load(folder, device="cpu", instances=False)
 
 
@@ -189,20 +234,28 @@ def test_llama_config_takes_lisas_keys() -> None:
     llama = llama_config(config)
     assert llama.model_type == "llama" and llama.hidden_size == 64 and llama.num_key_value_heads == 4
     assert llama.rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
-    scaled = llama_config(config | {"rope_scaling": {"rope_type": "linear", "factor": 2.0}, "rope_theta": 5e5})
+    scaled = llama_config(
+        config | {"rope_scaling": {"rope_type": "linear", "factor": 2.0}, "rope_theta": 5e5}
+    )
     assert scaled.rope_parameters["factor"] == 2.0 and scaled.rope_parameters["rope_theta"] == 5e5
 
 
 def test_sizes_of_sam_may_be_given_by_hand(folder: Path) -> None:
     (folder / "sam_config.json").unlink()
     assert load(folder, sam=SAM_CONFIG, device="cpu", instances=False).mask_head.image_size == 112
-    with pytest.raises(ValueError, match="does not fit its own sizes|lacks"):
+    with pytest.raises(ValueError, match=r"does not fit its own sizes|lacks"):
         load(folder, device="cpu", instances=False)  # vit_h is assumed
 
 
-@pytest.mark.parametrize(("kind", "message"), [
-    ({"device": "gpu"}, "device must be auto, cpu"), ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16"),
-    ({"instances": "nowhere"}, "instances must be a folder with one YOLO yaml"), ({"sam": "vit_z"}, "sam must be one of")])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ({"device": "gpu"}, "device must be auto, cpu"),
+        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16"),
+        ({"instances": "nowhere"}, "instances must be a folder with one YOLO yaml"),
+        ({"sam": "vit_z"}, "sam must be one of"),
+    ],
+)
 def test_wrong_options_are_named(park_folder: Path, kind: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(park_folder, **({"device": "cpu"} | kind))
@@ -217,19 +270,30 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_dtypes_by_default() -> None:
     assert pick_dtype(None, torch.device("cpu")) == torch.float32
     assert pick_dtype(None, torch.device("cuda")) == torch.bfloat16
-    assert pick_dtype(torch.float16, torch.device("cpu")) == pick_dtype("float16", torch.device("cpu")) == torch.float16
+    assert (
+        pick_dtype(torch.float16, torch.device("cpu"))
+        == pick_dtype("float16", torch.device("cpu"))
+        == torch.float16
+    )
 
 
 def test_a_vision_tower_inside_the_checkpoint_wins(folder: Path) -> None:
-    inside = {f"model.vision_tower.vision_tower.vision_model.{k}": v + 1 for k, v in load_file(folder / "clip/model.safetensors").items()}
+    inside = {
+        f"model.vision_tower.vision_tower.vision_model.{k}": v + 1
+        for k, v in load_file(folder / "clip/model.safetensors").items()
+    }
     plain = load(folder, device="cpu", instances=False).clip.model.post_layernorm.weight
     rewrite(folder, lambda s: s | inside)
-    torch.testing.assert_close(load(folder, device="cpu", instances=False).clip.model.post_layernorm.weight, plain + 1)
+    torch.testing.assert_close(
+        load(folder, device="cpu", instances=False).clip.model.post_layernorm.weight, plain + 1
+    )
 
 
 @pytest.mark.parametrize("layers", [3, 5])
 def test_other_sizes_load_as_well(tmp_path: Path, layers: int, picture: np.ndarray) -> None:
-    folder = write_park_folder(tmp_path / "other", layers=layers, hidden=48, image_size=84, shards=3, yolo=False, seed=layers)
+    folder = write_park_folder(
+        tmp_path / "other", layers=layers, hidden=48, image_size=84, shards=3, yolo=False, seed=layers
+    )
     model = load(folder, device="cpu")
     assert (model.N, model.L, model.instances) == (36, layers, None)
     assert model.segment(picture, "a dog", csp.CSP(1, 9, 1, 3)).mask.shape == (90, 120)
@@ -238,4 +302,6 @@ def test_other_sizes_load_as_well(tmp_path: Path, layers: int, picture: np.ndarr
 def test_linear_projectors_load_from_bin_shards() -> None:
     model = load(LISA / "lisa-tiny", **TINY, device="cpu", dtype="float32")
     assert isinstance(model.projector, torch.nn.Linear)
-    assert model.mask_head.sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.dtype == torch.float32
+    assert (
+        model.mask_head.sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.dtype == torch.float32
+    )

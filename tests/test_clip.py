@@ -1,4 +1,5 @@
 """The vision tower: preprocessing equals transformers' own, features and Eq. 3 equal eager attention."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,8 +13,14 @@ from csp.models.clip import ClipTower, preprocess
 @pytest.fixture(scope="module")
 def vision() -> CLIPVisionModel:
     torch.manual_seed(0)
-    config = CLIPVisionConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=2,
-                              image_size=56, patch_size=14)
+    config = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=56,
+        patch_size=14,
+    )
     model = CLIPVisionModel(config).eval()
     for parameter in model.parameters():
         if parameter.ndim == 2:
@@ -21,7 +28,9 @@ def vision() -> CLIPVisionModel:
     return model
 
 
-@pytest.mark.parametrize("size", [(90, 120), (120, 90), (224, 224), (56, 56), (57, 900), (333, 500), (31, 40)])
+@pytest.mark.parametrize(
+    "size", [(90, 120), (120, 90), (224, 224), (56, 56), (57, 900), (333, 500), (31, 40)]
+)
 @pytest.mark.parametrize("side", [56, 224])
 def test_preprocessing_equals_transformers(size: tuple[int, int], side: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
@@ -47,7 +56,9 @@ def test_slivers_are_cropped_before_they_grow(monkeypatch: pytest.MonkeyPatch) -
 def test_extreme_sizes_show_their_middle(size: tuple[int, int]) -> None:
     pixels, crop = preprocess(np.full((*size, 3), 255, np.uint8), 224)
     assert pixels.shape == (3, 224, 224) and pixels.min() > 1.9
-    assert crop.x0 + crop.x1 == pytest.approx(size[1], abs=1) and crop.y0 + crop.y1 == pytest.approx(size[0], abs=1)
+    assert crop.x0 + crop.x1 == pytest.approx(size[1], abs=1) and crop.y0 + crop.y1 == pytest.approx(
+        size[0], abs=1
+    )
 
 
 def test_features_are_the_last_layers_input(vision: CLIPVisionModel) -> None:

@@ -1,4 +1,5 @@
 """Instances: exact coverage through the crop, a YOLO without pickle, and a process left as it was."""
+
 from __future__ import annotations
 
 import os
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from csp.models.instances import FixedMasks, YoloInstances, build_yolo, coverage, import_ultralytics
+from csp.models.weights import tensors
 from csp.types import Box
-from csp.weights import tensors
 
 
 def test_whole_cells_and_halves() -> None:
@@ -58,10 +59,22 @@ def test_importing_ultralytics_leaves_the_process_as_it_was() -> None:
     import cv2
     from PIL import Image
 
-    before = dict(os.environ), Image.open, cv2.getNumThreads(), np.get_printoptions(), repr(torch.rand(3).dtype)
+    before = (
+        dict(os.environ),
+        Image.open,
+        cv2.getNumThreads(),
+        np.get_printoptions(),
+        repr(torch.rand(3).dtype),
+    )
     printed = str(torch.tensor([1.23456789, 1e-6]))
     import_ultralytics("ultralytics.nn.tasks")
-    assert (dict(os.environ), Image.open, cv2.getNumThreads(), np.get_printoptions(), repr(torch.rand(3).dtype)) == before
+    assert (
+        dict(os.environ),
+        Image.open,
+        cv2.getNumThreads(),
+        np.get_printoptions(),
+        repr(torch.rand(3).dtype),
+    ) == before
     assert str(torch.tensor([1.23456789, 1e-6])) == printed
 
 
@@ -69,10 +82,12 @@ def test_nothing_is_written_to_the_users_home(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    code = ("from csp.models.instances import import_ultralytics as i; u = i(); import os; "
-            "assert not [k for k in os.environ if k.startswith(('YOLO', 'ULTRALYTICS'))]; "
-            "from PIL import Image; assert Image.open.__module__ == 'PIL.Image'; "
-            "from ultralytics.utils import ONLINE; assert not ONLINE")
+    code = (
+        "from csp.models.instances import import_ultralytics as i; u = i(); import os; "
+        "assert not [k for k in os.environ if k.startswith(('YOLO', 'ULTRALYTICS'))]; "
+        "from PIL import Image; assert Image.open.__module__ == 'PIL.Image'; "
+        "from ultralytics.utils import ONLINE; assert not ONLINE"
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("YOLO")} | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=Path(__file__).parents[1])
     assert not [p for p in tmp_path.rglob("*") if "ltralytics" in p.name]
@@ -88,12 +103,22 @@ def yolo(park_folder: Path) -> torch.nn.Module:
 
 @pytest.mark.parametrize("size", [(90, 120), (120, 90), (64, 64)])
 def test_masks_are_the_librarys_own(yolo: torch.nn.Module, size: tuple[int, int], tmp_path: Path) -> None:
-    """A tiny untrained detector at a low threshold finds many boxes: the same as ultralytics' own predictor."""
+    """A tiny untrained detector at a low threshold finds many boxes: the same as ultralytics' own
+    predictor.
+    """
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     ours = YoloInstances(yolo, imgsz=64, conf=1e-6, most=20)(image)
     engine = import_ultralytics("ultralytics.models.yolo.segment.predict")
-    predictor = engine.SegmentationPredictor(overrides={
-        "imgsz": 64, "conf": 1e-6, "max_det": 20, "save": False, "verbose": False, "project": str(tmp_path)})
+    predictor = engine.SegmentationPredictor(
+        overrides={
+            "imgsz": 64,
+            "conf": 1e-6,
+            "max_det": 20,
+            "save": False,
+            "verbose": False,
+            "project": str(tmp_path),
+        }
+    )
     predictor.setup_model(yolo.eval(), verbose=False)
     theirs = predictor(image[..., ::-1].copy())[0].masks
     expected = np.zeros((0, 1, 1), bool) if theirs is None else theirs.data.cpu().numpy().astype(bool)
@@ -101,7 +126,7 @@ def test_masks_are_the_librarys_own(yolo: torch.nn.Module, size: tuple[int, int]
     h, w = ours.shape[1:]
     top, left = (expected.shape[1] - h) // 2, (expected.shape[2] - w) // 2
     # Theirs fuses batch norms into convolutions: a box's edge may round to the next pixel.
-    assert (ours != expected[:, top: top + h, left: left + w]).mean() < 0.005
+    assert (ours != expected[:, top : top + h, left : left + w]).mean() < 0.005
 
 
 def test_a_sliver_is_looked_at(yolo: torch.nn.Module) -> None:

@@ -1,4 +1,7 @@
-"""The assembled model: one code path from picture and query to masks, encoded once, the same under every option."""
+"""The assembled model: one code path from picture and query to masks, encoded once, the same under every
+option.
+"""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -21,12 +24,19 @@ SMALL = CSP(Lc=1, Nc=16, Ls=1, Np=8)
 
 def test_assembled_sequence_is_what_the_llm_takes(model: Lisa, picture: np.ndarray) -> None:
     embeds, layout = model.assemble(picture, "the red ball")
-    assert embeds.shape == (layout.T, 32) and (layout.N_sys, layout.N, layout.N_usr, layout.N_out) == (3, 64, 5, 3)
+    assert embeds.shape == (layout.T, 32) and (layout.N_sys, layout.N, layout.N_usr, layout.N_out) == (
+        3,
+        64,
+        5,
+        3,
+    )
     assert layout.grid == (8, 8) and layout.I_seg == (3 + 64 + 4,)
     words = model.prompter("the red ball")
     text = model.llm.get_input_embeddings()(torch.tensor(words.usr))
     torch.testing.assert_close(embeds[layout.usr], text, rtol=0, atol=0)
-    torch.testing.assert_close(embeds[layout.image], model.project(model.encode(picture).vision.patches), rtol=0, atol=0)
+    torch.testing.assert_close(
+        embeds[layout.image], model.project(model.encode(picture).vision.patches), rtol=0, atol=0
+    )
 
 
 def test_full_is_the_plain_model(model: Lisa, picture: np.ndarray) -> None:
@@ -37,9 +47,15 @@ def test_full_is_the_plain_model(model: Lisa, picture: np.ndarray) -> None:
     np.testing.assert_array_equal(result.seg_state, plain.numpy())
 
 
-@pytest.mark.parametrize("method", [
-    CSP(Lc=1, Nc=64, Ls=1, Np=64), CSP(Lc=2, Nc=64, Ls=1, Np=64, cluster="cls"),
-    CSP(Lc=1, Nc=64, Ls=2, Np=64, cluster="random"), CSP(Lc=0, Ls=4)])
+@pytest.mark.parametrize(
+    "method",
+    [
+        CSP(Lc=1, Nc=64, Ls=1, Np=64),
+        CSP(Lc=2, Nc=64, Ls=1, Np=64, cluster="cls"),
+        CSP(Lc=1, Nc=64, Ls=2, Np=64, cluster="random"),
+        CSP(Lc=0, Ls=4),
+    ],
+)
 def test_csp_that_drops_nothing_is_the_plain_model(model: Lisa, picture: np.ndarray, method: CSP) -> None:
     dense, result = model.segment(picture, "a dog", Full()), model.segment(picture, "a dog", method)
     np.testing.assert_array_equal(result.seg_state, dense.seg_state)
@@ -62,10 +78,15 @@ def test_result_is_whole(model: Lisa, picture: np.ndarray, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("method", [Full(), SMALL, replace(SMALL, cluster="cls"), replace(SMALL, Ls=0, Lc=2)])
 @pytest.mark.parametrize("seg_row", ["before", "token"])
-def test_cut_answers_make_the_same_masks(park_folder: Path, picture: np.ndarray, method: Any, seg_row: str) -> None:
+def test_cut_answers_make_the_same_masks(
+    park_folder: Path, picture: np.ndarray, method: Any, seg_row: str
+) -> None:
     model = load(park_folder, device="cpu", instances=False)
     model.seg_row = seg_row
-    whole, cut = model.segment(picture, "a red ball", method), model.segment(picture, "a red ball", method, answer="cut")
+    whole, cut = (
+        model.segment(picture, "a red ball", method),
+        model.segment(picture, "a red ball", method, answer="cut"),
+    )
     assert cut.trace.layout.T < whole.trace.layout.T and cut.trace.layout.I_seg == whole.trace.layout.I_seg
     np.testing.assert_allclose(cut.logits, whole.logits, atol=1e-4)
     for ours, theirs in zip(cut.trace.stages, whole.trace.stages, strict=True):
@@ -90,7 +111,9 @@ def test_image_tokens_do_not_depend_on_the_query(model: Lisa, picture: np.ndarra
     torch.testing.assert_close(rows[0], rows[1], rtol=1e-5, atol=1e-5)
 
 
-def test_a_picture_is_encoded_once(park_folder: Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_encoded_once(
+    park_folder: Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load(park_folder, device="cpu", instances=False)
     encoded: list[int] = []
     inner = model._encode
@@ -117,7 +140,9 @@ def test_the_cache_is_bounded_in_bytes(park_folder: Path, picture: np.ndarray) -
 
 def test_a_seed_draws_the_same_tokens(model: Lisa, picture: np.ndarray) -> None:
     method = replace(SMALL, cluster="random")
-    one, same, other = (model.segment(picture, "a dog", method, seed=seed).trace.stages[0].slots for seed in (1, 1, 2))
+    one, same, other = (
+        model.segment(picture, "a dog", method, seed=seed).trace.stages[0].slots for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -152,16 +177,28 @@ def test_forced_tokens_are_kept_and_dropped(model: Lisa, picture: np.ndarray) ->
     kept = plain.trace.stage("pruning").patches
     gone, wanted = int(kept[0]), next(p for p in range(64) if p not in kept)
     forced = model.segment(picture, "a dog", SMALL, force={"pruning": {"keep": [wanted], "drop": [gone]}})
-    assert wanted in forced.trace.stage("pruning").patches and gone not in forced.trace.stage("pruning").patches
+    assert (
+        wanted in forced.trace.stage("pruning").patches and gone not in forced.trace.stage("pruning").patches
+    )
     assert forced.trace.forced["pruning"] == {"keep": (wanted,), "drop": (gone,)}
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"image": b""}, "empty"), ({"query": ""}, "1 to 512 characters"), ({"seed": -1}, "seed must be"),
-    ({"seed": 1.5}, "seed must be an integer"), ({"method": CSP(Lc=1, Nc=65, Ls=1, Np=4)}, r"Nc must be in 1\.\.64"),
-    ({"method": CSP(Lc=3, Nc=4, Ls=3, Np=4)}, "Lc [+] Ls must be at most 4"), ({"answer": "half"}, "answer must be"),
-    ({"force": {"nowhere": {}}}, "force names the stage")])
-def test_bad_input_is_refused_in_words(model: Lisa, picture: np.ndarray, change: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": b""}, "empty"),
+        ({"query": ""}, "1 to 512 characters"),
+        ({"seed": -1}, "seed must be"),
+        ({"seed": 1.5}, "seed must be an integer"),
+        ({"method": CSP(Lc=1, Nc=65, Ls=1, Np=4)}, r"Nc must be in 1\.\.64"),
+        ({"method": CSP(Lc=3, Nc=4, Ls=3, Np=4)}, "Lc [+] Ls must be at most 4"),
+        ({"answer": "half"}, "answer must be"),
+        ({"force": {"nowhere": {}}}, "force names the stage"),
+    ],
+)
+def test_bad_input_is_refused_in_words(
+    model: Lisa, picture: np.ndarray, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         model.segment(**({"image": picture, "query": "a dog", "method": SMALL} | change))
 
@@ -169,7 +206,7 @@ def test_bad_input_is_refused_in_words(model: Lisa, picture: np.ndarray, change:
 def test_too_long_a_sequence_is_refused(park_folder: Path, picture: np.ndarray) -> None:
     model = load(park_folder, device="cpu", instances=False)
     model.llm.config.max_position_embeddings = 80
-    with pytest.raises(ValueError, match="sequence of 8. tokens, the model has 80 positions: shorten it"):
+    with pytest.raises(ValueError, match=r"sequence of 8. tokens, the model has 80 positions: shorten it"):
         model.segment(picture, "a dog " * 6, SMALL)
 
 
@@ -182,7 +219,9 @@ def test_pictures_of_odd_sizes(model: Lisa, size: tuple[int, int], cluster: str)
 
 
 @pytest.mark.parametrize("device", devices())
-def test_every_device_gives_the_same_masks(park_folder: Path, model: Lisa, picture: np.ndarray, device: str) -> None:
+def test_every_device_gives_the_same_masks(
+    park_folder: Path, model: Lisa, picture: np.ndarray, device: str
+) -> None:
     """On a machine with a GPU this compares it with the CPU; elsewhere the CPU with itself, loaded anew."""
     there = load(park_folder, device=device)
     for cluster in ("random", "uniform", "cls"):
@@ -195,7 +234,9 @@ def test_every_device_gives_the_same_masks(park_folder: Path, model: Lisa, pictu
 
 @pytest.mark.parametrize("device", devices())
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_runs(park_folder: Path, model: Lisa, picture: np.ndarray, device: str, dtype: str) -> None:
+def test_half_precision_runs(
+    park_folder: Path, model: Lisa, picture: np.ndarray, device: str, dtype: str
+) -> None:
     half = load(park_folder, device=device, dtype=dtype, instances=False)
     result, exact = half.segment(picture, "a red ball", SMALL), model.segment(picture, "a red ball", SMALL)
     assert half.dtype == getattr(torch, dtype) and result.logits.dtype == np.float32

@@ -1,4 +1,7 @@
-"""A checkpoint in the hub's format gives what the official LISA code gave on it. Tolerances are of its own README."""
+"""A checkpoint in the hub's format gives what the official LISA code gave on it. Tolerances are of its own
+README.
+"""
+
 from __future__ import annotations
 
 import json
@@ -32,14 +35,19 @@ def golden() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def model() -> Lisa:
-    return load(DATA / "lisa-tiny", clip=DATA / "clip-vit-tiny-patch14", sam=DATA / "sam_config.json", device="cpu",
-                dtype="float32")
+    return load(
+        DATA / "lisa-tiny",
+        clip=DATA / "clip-vit-tiny-patch14",
+        sam=DATA / "sam_config.json",
+        device="cpu",
+        dtype="float32",
+    )
 
 
 def prompt_of(ids: list[int], seg_id: int) -> Prompt:
     """The prompt of official ids: the answer begins with the first [SEG]."""
     at = ids.index(IMAGE)
-    after = ids[at + 1:]
+    after = ids[at + 1 :]
     start = after.index(seg_id)
     usr, out = after[:start], after[start:]
     return Prompt(tuple(ids[:at]), tuple(usr), tuple(out), read_slots(usr, out, seg_id, "before"), ())
@@ -47,7 +55,11 @@ def prompt_of(ids: list[int], seg_id: int) -> Prompt:
 
 def dense(model: Lisa, seen: Seen, prompt: Prompt) -> tuple[Layout, torch.Tensor, Decoded]:
     embeds, layout = model.embed(seen, prompt)
-    return layout, embeds, decode(model.layers, Sequence.start(embeds, layout), Full().plan(model.N, model.L), seen.vision)
+    return (
+        layout,
+        embeds,
+        decode(model.layers, Sequence.start(embeds, layout), Full().plan(model.N, model.L), seen.vision),
+    )
 
 
 def close(ours: torch.Tensor, theirs: np.ndarray, atol: float) -> None:
@@ -70,7 +82,9 @@ def test_what_the_towers_see(model: Lisa, golden: dict[str, np.ndarray], case: s
 
 
 @pytest.mark.parametrize(("case", "conversation"), FORCED)
-def test_teacher_forced_masks(model: Lisa, golden: dict[str, np.ndarray], case: str, conversation: int) -> None:
+def test_teacher_forced_masks(
+    model: Lisa, golden: dict[str, np.ndarray], case: str, conversation: int
+) -> None:
     g = {name.split("/")[1]: value for name, value in golden.items() if name.startswith(f"{case}/")}
     here = g["seg_conv"] == conversation
     ids = g["input_ids"][conversation][g["attention_mask"][conversation].astype(bool)].tolist()
@@ -91,7 +105,9 @@ def test_teacher_forced_masks(model: Lisa, golden: dict[str, np.ndarray], case: 
 
 
 @pytest.mark.parametrize(("case", "conversation"), FORCED)
-def test_hidden_states_of_every_layer(model: Lisa, golden: dict[str, np.ndarray], case: str, conversation: int) -> None:
+def test_hidden_states_of_every_layer(
+    model: Lisa, golden: dict[str, np.ndarray], case: str, conversation: int
+) -> None:
     g = {name.split("/")[1]: value for name, value in golden.items() if name.startswith(f"{case}/")}
     here = g["seg_conv"] == conversation
     ids = g["input_ids"][conversation][g["attention_mask"][conversation].astype(bool)].tolist()
@@ -105,7 +121,9 @@ def test_hidden_states_of_every_layer(model: Lisa, golden: dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize(("case", "picture"), GENERATED)
-def test_several_masks_of_one_answer(model: Lisa, golden: dict[str, np.ndarray], case: str, picture: str) -> None:
+def test_several_masks_of_one_answer(
+    model: Lisa, golden: dict[str, np.ndarray], case: str, picture: str
+) -> None:
     g = {name.split("/")[1]: value for name, value in golden.items() if name.startswith(f"{case}/")}
     seen = model.encode(golden[f"{picture}/raw_image"])
     layout, _, ran = dense(model, seen, prompt_of(g["output_ids"][0].tolist(), model.prompter.seg_id))
@@ -142,7 +160,11 @@ def test_official_token_ids(model: Lisa) -> None:
     for case in json.loads((DATA / "tokenizer_golden.json").read_text())["cases"]:
         ids = [prompter.bos_id]
         for i, chunk in enumerate(case["text"].split("<image>")):
-            parts = [specials.get(part, part) for part in re.split(f"({'|'.join(map(re.escape, specials))})", chunk) if part]
+            parts = [
+                specials.get(part, part)
+                for part in re.split(f"({'|'.join(map(re.escape, specials))})", chunk)
+                if part
+            ]
             ids += [IMAGE] * bool(i) + prompter.encode(parts)
         assert ids == case["ids"], case["text"]
 
@@ -155,4 +177,8 @@ def test_a_query_cannot_write_special_tokens(model: Lisa) -> None:
     # Only the template's own <im_end> and [SEG] are there.
     assert [i for i in prompt.usr if i in prompter.added.values()] == [prompter.added["<im_end>"]]
     assert prompter.eos_id not in prompt.usr and prompter.bos_id not in prompt.usr
-    assert prompt.out == plain.out and prompt.out[0] == prompter.seg_id and prompt.I_seg == (len(prompt.usr) - 1,)
+    assert (
+        prompt.out == plain.out
+        and prompt.out[0] == prompter.seg_id
+        and prompt.I_seg == (len(prompt.usr) - 1,)
+    )

@@ -1,4 +1,5 @@
 """SAM's side: sizes in two spellings, preprocessing and masks equal segment_anything's own, K = 0."""
+
 from __future__ import annotations
 
 import json
@@ -12,10 +13,24 @@ from segment_anything.utils.transforms import ResizeLongestSide
 
 from csp.models.sam import VARIANTS, MaskHead, SamSizes, build_sam, sam_sizes
 
-FLAT = {"encoder_embed_dim": 32, "encoder_depth": 2, "encoder_num_heads": 2, "encoder_global_attn_indexes": [1],
-        "encoder_window_size": 7, "encoder_mlp_ratio": 4, "image_size": 112, "vit_patch_size": 8, "prompt_embed_dim": 32,
-        "mask_in_chans": 16, "num_multimask_outputs": 3, "decoder_depth": 2, "decoder_mlp_dim": 64,
-        "decoder_num_heads": 4, "iou_head_depth": 3, "iou_head_hidden_dim": 32}
+FLAT = {
+    "encoder_embed_dim": 32,
+    "encoder_depth": 2,
+    "encoder_num_heads": 2,
+    "encoder_global_attn_indexes": [1],
+    "encoder_window_size": 7,
+    "encoder_mlp_ratio": 4,
+    "image_size": 112,
+    "vit_patch_size": 8,
+    "prompt_embed_dim": 32,
+    "mask_in_chans": 16,
+    "num_multimask_outputs": 3,
+    "decoder_depth": 2,
+    "decoder_mlp_dim": 64,
+    "decoder_num_heads": 4,
+    "iou_head_depth": 3,
+    "iou_head_hidden_dim": 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +45,14 @@ def test_both_spellings_mean_the_same(tmp_path: Path) -> None:
     assert sam_sizes("vit_h") == SamSizes() == VARIANTS["vit_h"]
 
 
-@pytest.mark.parametrize(("source", "message"), [
-    ("vit_x", "sam must be one of vit_h, vit_l, vit_b"), ({"depht": 3}, r"unknown key\(s\) depht"),
-    ({"image_size": 100, "patch_size": 16}, "multiple of its patch_size 16, got 100")])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("vit_x", "sam must be one of vit_h, vit_l, vit_b"),
+        ({"depht": 3}, r"unknown key\(s\) depht"),
+        ({"image_size": 100, "patch_size": 16}, "multiple of patch_size 16, got 100"),
+    ],
+)
 def test_wrong_sizes_are_named(source: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sam_sizes(source)  # type: ignore[arg-type]
@@ -44,7 +64,9 @@ def test_variants_are_segment_anythings_own(name: str) -> None:
 
     with torch.device("meta"):
         ours, theirs = build_sam(VARIANTS[name]), sam_model_registry[name]()
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {
+        k: v.shape for k, v in theirs.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("size", [(90, 120), (163, 101), (112, 112), (40, 300)])
@@ -64,11 +86,15 @@ def test_a_sliver_keeps_a_pixel(head: MaskHead) -> None:
 
 @torch.no_grad()
 def test_text_prompt_adds_no_position_and_no_type(head: MaskHead) -> None:
-    """A text prompt is its vector alone: a point prompt's tokens, given as text, make the point's own masks."""
+    """A text prompt is its vector alone: a point prompt's tokens, given as text, make the point's own
+    masks.
+    """
     embedding, _ = head.encode(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
     points = torch.tensor([[[30.0, 40.0]]]), torch.ones(1, 1)
     sparse, dense = head.sam.prompt_encoder(points=points, boxes=None, masks=None)
-    theirs, score = head.sam.mask_decoder(embedding, head.sam.prompt_encoder.get_dense_pe(), sparse[:, :1], dense, False)
+    theirs, score = head.sam.mask_decoder(
+        embedding, head.sam.prompt_encoder.get_dense_pe(), sparse[:, :1], dense, False
+    )
     ours, iou = head.decode(embedding, sparse[:, 0])
     torch.testing.assert_close(ours, theirs[:, 0], rtol=0, atol=0)
     torch.testing.assert_close(iou, score[:, 0], rtol=0, atol=0)

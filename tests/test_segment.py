@@ -1,4 +1,5 @@
 """The program: files written, one clear line for what is wrong."""
+
 from __future__ import annotations
 
 import json
@@ -20,40 +21,87 @@ def photo(picture: np.ndarray, tmp_path: Path) -> str:
     return str(tmp_path / "picture.png")
 
 
-def test_a_run_writes_its_files(park_folder: Path, photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_writes_its_files(
+    park_folder: Path, photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "new/out"
-    code = main([photo, "the red zebra", "--model", str(park_folder), "--cluster", "seg-first", *KNOBS, "--out", str(out),
-                 "--device", "cpu", "--seed", "4"])
+    code = main(
+        [
+            photo,
+            "the red zebra",
+            "--model",
+            str(park_folder),
+            "--cluster",
+            "seg-first",
+            *KNOBS,
+            "--out",
+            str(out),
+            "--device",
+            "cpu",
+            "--seed",
+            "4",
+        ]
+    )
     printed = capsys.readouterr()
     assert code == 0 and not printed.err
     assert "note: unknown to this model" in printed.out and "of 64 image tokens on average" in printed.out
-    assert sorted(p.name for p in out.iterdir()) == ["mask.png", "run.json", "run.npz", "stages.png", "stages.svg"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "mask.png",
+        "run.json",
+        "run.npz",
+        "stages.png",
+        "stages.svg",
+    ]
 
     result = Result.open(out / "run.npz")
     np.testing.assert_array_equal(np.asarray(Image.open(out / "mask.png")), result.mask)
     told = json.loads((out / "run.json").read_text())
-    assert told["request"]["knobs"]["Np"] == 4 and told["request"]["seed"] == 4 and told["request"]["query"] == "the red zebra"
+    assert (
+        told["request"]["knobs"]["Np"] == 4
+        and told["request"]["seed"] == 4
+        and told["request"]["query"] == "the red zebra"
+    )
     assert (out / "stages.svg").read_text().lstrip().startswith("<?xml")
     assert Image.open(out / "stages.png").size[0] > 1000
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "required: picture, query"), (["{photo}"], "required: query"), (["nowhere.png", "a dog"], "no picture file 'nowhere.png'"),
-    (["{photo}", "  "], "1 to 512 characters"), (["{photo}", "a dog", "--Nc", "many"], "Nc must be an integer, got 'many'"),
-    (["{photo}", "a dog", "--Nc", "300"], "Nc must be in 1..64 (the image has 64 tokens), got 300"),
-    (["{photo}", "a dog", "--Nc", "nan"], "Nc must be an integer"), (["{photo}", "a dog", "--Np", "-3"], "Np must be"),
-    (["{photo}", "a dog", "--seed", "x"], "seed must be an integer, got 'x'"),
-    (["{photo}", "a dog", "--method", "magic"], "--method must be one of full, csp"),
-    (["{photo}", "a dog", "--method", "full", "--Nc", "3"], "full has no knob 'Nc'"),
-    (["{photo}", "a dog", "--cluster", "best"], "cluster must be one of random"),
-    (["{photo}", "a dog", "--colour", "red"], "unrecognized arguments: --colour red"),
-    (["{photo}", "a dog", "--device", "gpu"], "device must be auto"),
-    (["{photo}", "a dog", "--answer", "half"], "answer must be")])
-def test_wrong_requests_get_one_line(park_folder: Path, photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                     arguments: list[str], message: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: picture, query"),
+        (["{photo}"], "required: query"),
+        (["nowhere.png", "a dog"], "no picture file 'nowhere.png'"),
+        (["{photo}", "  "], "1 to 512 characters"),
+        (["{photo}", "a dog", "--Nc", "many"], "Nc must be an integer, got 'many'"),
+        (["{photo}", "a dog", "--Nc", "300"], "Nc must be in 1..64 (the image has 64 tokens), got 300"),
+        (["{photo}", "a dog", "--Nc", "nan"], "Nc must be an integer"),
+        (["{photo}", "a dog", "--Np", "-3"], "Np must be"),
+        (["{photo}", "a dog", "--seed", "x"], "seed must be an integer, got 'x'"),
+        (["{photo}", "a dog", "--method", "magic"], "--method must be one of full, csp"),
+        (["{photo}", "a dog", "--method", "full", "--Nc", "3"], "full has no knob 'Nc'"),
+        (["{photo}", "a dog", "--cluster", "best"], "cluster must be one of random"),
+        (["{photo}", "a dog", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["{photo}", "a dog", "--device", "gpu"], "device must be auto"),
+        (["{photo}", "a dog", "--answer", "half"], "answer must be"),
+    ],
+)
+def test_wrong_requests_get_one_line(
+    park_folder: Path,
+    photo: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
     given = [a.format(photo=photo) for a in arguments]
     knobs = [] if "--method" in given else KNOBS[:2] + KNOBS[4:6]
-    code = main([*given, *knobs, *([] if len(given) < 2 else ["--model", str(park_folder), "--out", str(tmp_path / "o")])])
+    code = main(
+        [
+            *given,
+            *knobs,
+            *([] if len(given) < 2 else ["--model", str(park_folder), "--out", str(tmp_path / "o")]),
+        ]
+    )
     printed = capsys.readouterr()
     assert code == 2 and not printed.out
     assert printed.err.startswith("segment: ") and printed.err.count("\n") == 1 and message in printed.err

@@ -1,4 +1,5 @@
 """The seam to the app: cards in plain values, requests in, results out."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -33,12 +34,16 @@ def test_ranges_follow_the_model(session: Session) -> None:
     assert "seg-first" in knobs["cluster"].choices and knobs["Nc"].help
 
 
-def test_presets_are_those_of_the_models_shape(session: Session, model: Lisa, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presets_are_those_of_the_models_shape(
+    session: Session, model: Lisa, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert session.presets() == {}
     monkeypatch.setattr(Lisa, "N", 256)
     monkeypatch.setattr(Lisa, "L", 32)
     presets = session.presets()
-    assert "table6/7B-224/70" in presets and all(p.shape == "7B-224" and p.knobs is not None for p in presets.values())
+    assert "table6/7B-224/70" in presets and all(
+        p.shape == "7B-224" and p.knobs is not None for p in presets.values()
+    )
 
 
 def test_run_fills_in_every_knob(session: Session, picture: np.ndarray) -> None:
@@ -47,13 +52,25 @@ def test_run_fills_in_every_knob(session: Session, picture: np.ndarray) -> None:
     assert result.cost.n_per_layer == (16, 64, 4, 4)
 
 
-@pytest.mark.parametrize(("request_", "message"), [
-    ({"method": "magic"}, "method must be one of full, csp"), ({"knobs": {"Nq": 3}}, "csp has no knob 'Nq'"),
-    ({"knobs": {"Nc": 65, "Lc": 1, "Ls": 1}}, r"Nc must be in 1\.\.64"), ({"knobs": {"Nc": float("nan")}}, "Nc must be an integer"),
-    ({"knobs": {"Nc": "12"}}, "Nc must be an integer"), ({"knobs": {"Np": True}}, "Np must be an integer"),
-    ({"knobs": {"Lc": 3, "Ls": 3}}, "at most 4"), ({"knobs": {"cluster": "best"}}, "cluster must be one of"),
-    ({"query": "\x07"}, "control character"), ({"seed": float("nan")}, "seed must be an integer"), ({"seed": "0"}, "seed")])
-def test_bad_requests_are_refused(session: Session, picture: np.ndarray, request_: dict[str, object], message: str) -> None:
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"method": "magic"}, "method must be one of full, csp"),
+        ({"knobs": {"Nq": 3}}, "csp has no knob 'Nq'"),
+        ({"knobs": {"Nc": 65, "Lc": 1, "Ls": 1}}, r"Nc must be in 1\.\.64"),
+        ({"knobs": {"Nc": float("nan")}}, "Nc must be an integer"),
+        ({"knobs": {"Nc": "12"}}, "Nc must be an integer"),
+        ({"knobs": {"Np": True}}, "Np must be an integer"),
+        ({"knobs": {"Lc": 3, "Ls": 3}}, "at most 4"),
+        ({"knobs": {"cluster": "best"}}, "cluster must be one of"),
+        ({"query": "\x07"}, "control character"),
+        ({"seed": float("nan")}, "seed must be an integer"),
+        ({"seed": "0"}, "seed"),
+    ],
+)
+def test_bad_requests_are_refused(
+    session: Session, picture: np.ndarray, request_: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         session.run(Request(**({"image": picture, "query": "a dog"} | request_)))  # type: ignore[arg-type]
 

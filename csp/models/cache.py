@@ -1,4 +1,7 @@
-"""A least-recently-used store bounded in bytes, safe between threads: pictures are encoded once and decided upon many times."""
+"""A least-recently-used store bounded in bytes, safe between threads: pictures are encoded once and decided
+upon many times.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -13,7 +16,9 @@ T = TypeVar("T")
 
 def picture_key(image: np.ndarray) -> str:
     """A key of a picture's content, uint8 [H, W, 3]: equal pixels, equal key."""
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()).hexdigest()
+    return hashlib.blake2b(
+        np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode()
+    ).hexdigest()
 
 
 class ByteCache(Generic[T]):

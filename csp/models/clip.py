@@ -2,6 +2,7 @@
 
 LISA takes `hidden_states[-2]` without [CLS]: the input of the last layer, which is never run.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,16 +17,19 @@ from csp.types import Box
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-# Beyond this ratio of sides the resized picture would be mostly thrown away, and could be huge: only its middle is made.
+# Beyond this ratio of sides most of the resized picture would be thrown away, and it could be huge: only its
+# middle is made.
 _SLIVER = 16
 
 
-def preprocess(image: np.ndarray, size: int, mean: tuple[float, ...] = CLIP_MEAN,
-               std: tuple[float, ...] = CLIP_STD) -> tuple[np.ndarray, Box]:
+def preprocess(
+    image: np.ndarray, size: int, mean: tuple[float, ...] = CLIP_MEAN, std: tuple[float, ...] = CLIP_STD
+) -> tuple[np.ndarray, Box]:
     """CLIP's preprocessing: shortest edge to `size` (bicubic), centre crop, normalise.
 
-    uint8 RGB [H, W, 3] to float32 [3, size, size] and the part of the picture that is seen, in picture pixels. Equals
-    transformers' `CLIPImageProcessorPil` bit for bit (pictures longer than 16:1: within a grey level).
+    uint8 RGB [H, W, 3] to float32 [3, size, size] and the part of the picture that is seen, in picture
+    pixels. Equals transformers' `CLIPImageProcessorPil` bit for bit (pictures longer than 16:1: within a
+    grey level).
     """
     from PIL import Image
 
@@ -36,26 +40,39 @@ def preprocess(image: np.ndarray, size: int, mean: tuple[float, ...] = CLIP_MEAN
     crop = Box(left * W / w, top * H / h, (left + size) * W / w, (top + size) * H / h)
     picture = Image.fromarray(image)
     if max(H, W) > _SLIVER * short:
-        seen = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=tuple(crop)))
+        seen = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=crop))
     else:
-        seen = np.asarray(picture.resize((w, h), Image.Resampling.BICUBIC))[top: top + size, left: left + size]
-    pixels = (seen.astype(np.float64) * (1 / 255)).astype(np.float32)
-    pixels = (pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), crop
+        seen = np.asarray(picture.resize((w, h), Image.Resampling.BICUBIC))[
+            top : top + size, left : left + size
+        ]
+    scaled = (seen.astype(np.float64) * (1 / 255)).astype(np.float32)
+    pixels = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32), crop
 
 
 class ClipTower:
-    """A `CLIPVisionModel` with what LISA reads from it. `select_layer` counts as config.json does (-2: all but the last)."""
+    """A `CLIPVisionModel` with what LISA reads from it. `select_layer` counts as config.json does (-2: all
+    but the last).
+    """
 
-    def __init__(self, model: nn.Module, mean: tuple[float, ...] = CLIP_MEAN, std: tuple[float, ...] = CLIP_STD,
-                 select_layer: int = -2):
+    def __init__(
+        self,
+        model: nn.Module,
+        mean: tuple[float, ...] = CLIP_MEAN,
+        std: tuple[float, ...] = CLIP_STD,
+        select_layer: int = -2,
+    ):
         self.model: Any = model.eval()
         self.mean, self.std = mean, std
-        layers = len(self.model.encoder.layers)
-        # One layer before the chosen states and one after it are read as well: neither end of hidden_states will do.
+        encoder: Any = self.model.encoder
+        self._layers = encoder.layers
+        layers = len(self._layers)
+        # The layers before and after the chosen states are read too: neither end of hidden_states will do.
         if not -layers <= select_layer <= -2:
-            raise ValueError(f"mm_vision_select_layer must be in {-layers}..-2 (the tower has {layers} layers), "
-                             f"got {select_layer}")
+            raise ValueError(
+                f"mm_vision_select_layer must be in {-layers}..-2 (the tower has {layers} layers), "
+                f"got {select_layer}"
+            )
         self._state = layers + 1 + select_layer
 
     @property
@@ -82,20 +99,26 @@ class ClipTower:
         return torch.from_numpy(pixels)[None].to(self.device, self.dtype), crop
 
     @torch.no_grad()
-    def features(self, pixel_values: Tensor, project: Callable[[Tensor], Tensor],
-                 coverage: Tensor | None = None) -> VisionFeatures:
-        """What LISA and the methods read of pixel_values [1, 3, S, S]; `project` and `coverage` are passed on."""
+    def features(
+        self, pixel_values: Tensor, project: Callable[[Tensor], Tensor], coverage: Tensor | None = None
+    ) -> VisionFeatures:
+        """What LISA and the methods read of pixel_values [1, 3, S, S]; `project` and `coverage` are passed
+        on.
+        """
         model = self.model
         states = [model.pre_layrnorm(model.embeddings(pixel_values))]
-        for layer in model.encoder.layers[: self._state]:
+        for layer in self._layers[: self._state]:
             states.append(layer(states[-1], attention_mask=None))
         q_last, k_last = self._qk(states[-1], self._state)
         q_prev, k_prev = self._qk(states[-2], self._state - 1)
-        return VisionFeatures(states[-1][0], q_last, k_last, q_prev, k_prev, model.config.num_attention_heads,
-                              project, coverage)
+        return VisionFeatures(
+            states[-1][0], q_last, k_last, q_prev, k_prev, model.config.num_attention_heads, project, coverage
+        )
 
     def _qk(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """The query of [CLS] [C] and all keys [1+N, C] that a layer makes of its input: Eq. 3 needs no more of it."""
-        block = self.model.encoder.layers[layer]
+        """The query of [CLS] [C] and all keys [1+N, C] that a layer makes of its input: Eq. 3 needs no more
+        of it.
+        """
+        block = self._layers[layer]
         x = block.layer_norm1(hidden[0])
         return block.self_attn.q_proj(x[0]), block.self_attn.k_proj(x)

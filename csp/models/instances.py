@@ -1,8 +1,11 @@
-"""Instances for Seg-First (Eq. 4): a proposer finds masks, `coverage` says how much of each image token a mask covers.
+"""Instances for Seg-First (Eq. 4): a proposer finds masks, `coverage` says how much of each image token a
+mask covers.
 
-Anything that turns a picture into masks is a proposer; the one shipped runs an ultralytics YOLO segmentation model from a
-yaml and safetensors. This is the only module that imports ultralytics (AGPL-3.0), and only when such a model is built.
+Anything that turns a picture into masks is a proposer; the one shipped runs an ultralytics YOLO
+segmentation model from a yaml and safetensors. This is the only module that imports ultralytics (AGPL-3.0),
+and only when such a model is built.
 """
+
 from __future__ import annotations
 
 import os
@@ -23,12 +26,17 @@ from torch import nn
 from csp.types import Box
 
 # Read once while ultralytics is imported: no network, no installing, no settings file in the user's home.
-_ENVIRONMENT = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0", "YOLO_VERBOSE": "0",
-                "ULTRALYTICS_SAFE_LOAD": "1", "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1"}
+_ENVIRONMENT = {
+    "YOLO_OFFLINE": "1",
+    "YOLO_AUTOINSTALL": "0",
+    "YOLO_VERBOSE": "0",
+    "ULTRALYTICS_SAFE_LOAD": "1",
+    "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1",
+}
 
 
 class Instances(Protocol):
-    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size that shows the whole picture, K may be 0."""
+    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size, the whole picture; K may be 0."""
 
     def __call__(self, image: np.ndarray) -> np.ndarray: ...
 
@@ -50,8 +58,9 @@ class FixedMasks:
 def coverage(masks: np.ndarray, size: tuple[int, int], crop: Box, grid: tuple[int, int]) -> np.ndarray:
     """Share of every image token that each mask covers, float32 [K, N] in 0..1.
 
-    `masks` bool [K, h, w] show the whole picture of `size` (H, W); `crop` is the part under the `grid` (rows, cols), in picture
-    pixels. Areas are exact, cells need not fall on whole pixels; what lies outside the crop counts for no token.
+    `masks` bool [K, h, w] show the whole picture of `size` (H, W); `crop` is the part under the `grid`
+    (rows, cols), in picture pixels. Areas are exact, cells need not fall on whole pixels; what lies outside
+    the crop counts for no token.
     """
     K, h, w = masks.shape
     rows, cols = grid
@@ -59,7 +68,7 @@ def coverage(masks: np.ndarray, size: tuple[int, int], crop: Box, grid: tuple[in
         return np.zeros((0, rows * cols), np.float32)
     y = np.linspace(crop.y0, crop.y1, rows + 1) * (h / size[0])
     x = np.linspace(crop.x0, crop.x1, cols + 1) * (w / size[1])
-    # The running sum of a piecewise constant mask is linear between pixel edges, so interpolating it is exact.
+    # The running sum of a mask, constant within pixels, is linear between edges: interpolation is exact.
     by_row = _running_sum(masks.astype(np.float64), y, axis=1)
     by_cell = _running_sum(by_row, x, axis=2)
     cell = ((y[-1] - y[0]) / rows) * ((x[-1] - x[0]) / cols)
@@ -79,15 +88,17 @@ def _running_sum(values: np.ndarray, edges: np.ndarray, axis: int) -> np.ndarray
 def import_ultralytics(module: str = "ultralytics") -> ModuleType:
     """Import a module of ultralytics without what importing it does to the rest of the process.
 
-    It would otherwise leave environment variables, print options, an OpenCV thread count and a `PIL.Image.open` that installs
-    packages. Raises ValueError when it is not installed.
+    It would otherwise leave environment variables, print options, an OpenCV thread count and a
+    `PIL.Image.open` that installs packages. Raises ValueError when it is not installed.
     """
     with _untouched():
         try:
             return import_module(module)
         except ImportError as error:
-            raise ValueError("instances need the ultralytics package: pip install ultralytics, "
-                             "or pass instances=False and use another cluster method") from error
+            raise ValueError(
+                "instances need the ultralytics package: pip install ultralytics, "
+                "or pass instances=False and use another cluster method"
+            ) from error
 
 
 @contextmanager
@@ -113,12 +124,16 @@ def _untouched() -> Iterator[None]:
 
 
 class YoloInstances:
-    """An ultralytics segmentation model: confidence and overlap thresholds, masks at the size that the model sees.
+    """An ultralytics segmentation model: confidence and overlap thresholds, masks at the size that the
+    model sees.
 
-    `imgsz` is the longest side in pixels that pictures are reduced to; at most `most` instances, the surest first.
+    `imgsz` is the longest side in pixels that pictures are reduced to; at most `most` instances, the surest
+    first.
     """
 
-    def __init__(self, model: nn.Module, imgsz: int = 640, conf: float = 0.25, iou: float = 0.7, most: int = 300):
+    def __init__(
+        self, model: nn.Module, imgsz: int = 640, conf: float = 0.25, iou: float = 0.7, most: int = 300
+    ):
         if not 0 < conf < 1:
             raise ValueError(f"the instance confidence must lie between 0 and 1, got {conf}")
         self.model: Any = model.eval()
@@ -138,20 +153,25 @@ class YoloInstances:
         # Grey borders on both sides, as the model was trained with.
         top, left = (-h % stride) // 2, (-w % stride) // 2
         padded = np.full((h + -h % stride, w + -w % stride, 3), 114, np.uint8)
-        padded[top: top + h, left: left + w] = small
+        padded[top : top + h, left : left + w] = small
         weight = next(self.model.parameters())
         pixels = torch.from_numpy(padded).to(weight.device).permute(2, 0, 1)[None].to(weight.dtype) / 255
         output = self.model(pixels)
         boxes, protos = output[0] if isinstance(output[0], tuple) else output[:2]
-        # The suppression stops at a time limit of its own; a generous one keeps results independent of the machine's load.
-        found = self._nms(boxes, self.conf, self.iou, max_det=self.most, nc=len(self.model.names), max_time_img=60.0)[0]
-        masks = self._process_mask(protos[0], found[:, 6:], found[:, :4], padded.shape[:2], upsample=True).bool()
-        masks = masks[:, top: top + h, left: left + w]
+        # The suppression has a time limit of its own; a generous one keeps results independent of the load.
+        found = self._nms(
+            boxes, self.conf, self.iou, max_det=self.most, nc=len(self.model.names), max_time_img=60.0
+        )[0]
+        masks = self._process_mask(
+            protos[0], found[:, 6:], found[:, :4], padded.shape[:2], upsample=True
+        ).bool()
+        masks = masks[:, top : top + h, left : left + w]
         return masks[masks.any(dim=2).any(dim=1)].cpu().numpy()
 
 
 def build_yolo(yaml_file: str | Path) -> nn.Module:
-    """An ultralytics SegmentationModel from a yaml of layers; its scale letter ("yolo11n" -> n) is in the yaml or the name.
+    """An ultralytics SegmentationModel from a yaml of layers; its scale letter ("yolo11n" -> n) is in the
+    yaml or the name.
 
     Raises ValueError for a file that does not describe one.
     """

@@ -1,8 +1,10 @@
-"""A model in the manner of LISA, assembled from injected parts: encode a picture, assemble the sequence, decide on a mask.
+"""A model in the manner of LISA, assembled from injected parts: encode a picture, assemble the sequence,
+decide on a mask.
 
-Vision tower -> projector -> decoder -> the [SEG] state -> text_hidden_fcs -> SAM's mask decoder. Knows no method by name and no
-file: `csp.checkpoints` builds the parts.
+Vision tower -> projector -> decoder -> the [SEG] state -> text_hidden_fcs -> SAM's mask decoder. Knows no
+method by name and no file: `csp.checkpoints` builds the parts.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence as Seq
@@ -25,6 +27,7 @@ from csp.models.instances import Instances, coverage
 from csp.models.llama import Llama
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.sam import MaskHead
+from csp.models.weights import LoadReport
 from csp.tokens import Sequence, VisionFeatures
 from csp.types import Box, Force, Layout, Request, Result
 
@@ -44,8 +47,9 @@ class Planner(Protocol):
 class Seen:
     """A picture as the towers see it; nothing here depends on a query.
 
-    `crop` is the part under the image tokens; `embedding` [1, C, g, g] is SAM's of the whole picture, of whose padded input
-    `sam_input` (h, w) is picture; `masks` bool [K, h, w] are the instances, None without a proposer.
+    `crop` is the part under the image tokens; `embedding` [1, C, g, g] is SAM's of the whole picture, of
+    whose padded input `sam_input` (h, w) is picture; `masks` bool [K, h, w] are the instances, None without
+    a proposer.
     """
 
     vision: VisionFeatures
@@ -63,17 +67,32 @@ class Seen:
 class Lisa:
     """Reasoning segmentation with any plan of stages.
 
-    `seg_row` says which state becomes a mask ("before": the one that predicts [SEG], as LISA was trained; "token": [SEG]'s own);
-    `answer` whether the teacher-forced answer stays in the sequence ("full") or ends at that row ("cut": the same masks, since
-    attention is causal). `method` is what `segment` runs by default. Up to `cache_bytes` of encoded pictures are kept.
+    `seg_row` says which state becomes a mask ("before": the one that predicts [SEG], as LISA was trained;
+    "token": [SEG]'s own); `answer` whether the teacher-forced answer stays in the sequence ("full") or ends
+    at that row ("cut": the same masks, since attention is causal). `method` is what `segment` runs by
+    default. Up to `cache_bytes` of encoded pictures are kept.
     """
 
-    def __init__(self, name: str, llm: LlamaModel, clip: ClipTower, projector: nn.Module, text_hidden_fcs: nn.Module,
-                 mask_head: MaskHead, prompter: Prompter, method: Planner, instances: Instances | None = None,
-                 seg_row: SegRow = "before", answer: Answer = "full", cache_bytes: int = CACHE_BYTES):
+    def __init__(
+        self,
+        name: str,
+        llm: LlamaModel,
+        clip: ClipTower,
+        projector: nn.Module,
+        text_hidden_fcs: nn.Module,
+        mask_head: MaskHead,
+        prompter: Prompter,
+        method: Planner,
+        instances: Instances | None = None,
+        seg_row: SegRow = "before",
+        answer: Answer = "full",
+        cache_bytes: int = CACHE_BYTES,
+        report: LoadReport | None = None,
+    ):
         self.name, self.llm, self.clip, self.projector = name, llm, clip, projector
         self.text_hidden_fcs, self.mask_head, self.prompter = text_hidden_fcs, mask_head, prompter
         self.method, self.instances, self.seg_row, self.answer = method, instances, seg_row, answer
+        self.report = report
         self.layers = Llama(llm)
         self.cache: ByteCache[Seen] = ByteCache(cache_bytes)
         self._encoding = Lock()
@@ -98,10 +117,12 @@ class Lisa:
 
     @torch.no_grad()
     def encode(self, image: Any) -> Seen:
-        """Vision features, SAM embedding and instances of a picture; kept, so that a second query costs only the decoder."""
+        """Vision features, SAM embedding and instances of a picture; kept, so that a second query costs
+        only the decoder.
+        """
         picture = images.read(image)
         key = picture_key(picture)
-        # One at a time: two visitors with one new picture wait for one encoding, and YOLO's head is not re-entrant.
+        # One at a time: visitors with the same new picture share one encoding; YOLO's head is not re-entrant.
         with self._encoding:
             seen = self.cache.get(key)
             if seen is None:
@@ -126,7 +147,9 @@ class Lisa:
 
     @torch.no_grad()
     def assemble(self, image: Any, query: str, answer: Answer | None = None) -> tuple[Tensor, Layout]:
-        """E_llm (Eq. 1) for a picture and a query, nothing reduced: inputs_embeds [T, d] and where everything stands."""
+        """E_llm (Eq. 1) for a picture and a query, nothing reduced: inputs_embeds [T, d] and where
+        everything stands.
+        """
         prompt = self.prompter(query, answer or self.answer, self.seg_row)
         return self.embed(self.encode(image), prompt)
 
@@ -136,25 +159,45 @@ class Lisa:
         ids = torch.tensor((*prompt.sys, *prompt.usr, *prompt.out), device=self.device)
         text = self.llm.get_input_embeddings()(ids)
         image = self.project(seen.vision.patches)
-        return torch.cat([text[: layout.N_sys], image, text[layout.N_sys:]]), layout
+        return torch.cat([text[: layout.N_sys], image, text[layout.N_sys :]]), layout
 
     def layout(self, prompt: Prompt, crop: Box) -> Layout:
-        """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few positions."""
+        """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few
+        positions.
+        """
         before = len(prompt.sys) + self.N
-        layout = Layout(N_sys=len(prompt.sys), N=self.N, N_usr=len(prompt.usr), N_out=len(prompt.out), grid=self.clip.grid,
-                        crop=crop, I_seg=tuple(before + slot for slot in prompt.I_seg), answer=prompt.answer)
+        layout = Layout(
+            N_sys=len(prompt.sys),
+            N=self.N,
+            N_usr=len(prompt.usr),
+            N_out=len(prompt.out),
+            grid=self.clip.grid,
+            crop=crop,
+            I_seg=tuple(before + slot for slot in prompt.I_seg),
+            answer=prompt.answer,
+        )
         most = self.llm.config.max_position_embeddings
         if layout.T > most:
-            raise ValueError(f"the query makes a sequence of {layout.T} tokens, the model has {most} positions: shorten it")
+            raise ValueError(
+                f"the query makes a sequence of {layout.T} tokens, the model has {most} positions: shorten it"
+            )
         return layout
 
     @torch.no_grad()
-    def segment(self, image: Any, query: str, method: Planner | None = None, seed: int = 0, force: Force | None = None,
-                answer: Answer | None = None) -> Result:
+    def segment(
+        self,
+        image: Any,
+        query: str,
+        method: Planner | None = None,
+        seed: int = 0,
+        force: Force | None = None,
+        answer: Answer | None = None,
+    ) -> Result:
         """Masks for a query, one per [SEG], with all that happened on the way.
 
-        `image` is PIL or uint8 RGB [H, W, 3] (or a path, or a file's bytes); `method` a plan of stages, CSP by default; `seed` drives
-        every lot that is drawn; `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches.
+        `image` is PIL or uint8 RGB [H, W, 3] (or a path, or a file's bytes); `method` a plan of stages, CSP
+        by default; `seed` drives every lot that is drawn; `force={"pruning": {"keep": [...], "drop":
+        [...]}}` overrides a stage's choice of patches.
 
         Raises ValueError for bad input, before anything slow runs.
         """
@@ -163,24 +206,48 @@ class Lisa:
         seed = check_integer("seed", seed, 0, 2**63 - 1)
         prompt = self.prompter(query, answer or self.answer, self.seg_row)
         plan = method.plan(self.N, self.L)
-        request = Request(image=picture, query=query, method=method.name, knobs=_knobs(method), seed=seed,
-                          model=self.name, force=force)
+        request = Request(
+            image=picture,
+            query=query,
+            method=method.name,
+            knobs=_knobs(method),
+            seed=seed,
+            model=self.name,
+            force=force,
+        )
 
         watch = Stopwatch(self.device)
         seen = self.encode(picture)
         inputs_embeds, layout = self.embed(seen, prompt)
         watch.lap("vision")
-        decoded = decode(self.layers, Sequence.start(inputs_embeds, layout), plan, seen.vision, seed=seed, force=force)
+        decoded = decode(
+            self.layers, Sequence.start(inputs_embeds, layout), plan, seen.vision, seed=seed, force=force
+        )
         watch.lap("between")
         logits, iou = self.masks(seen, decoded.seg_state)
         watch.lap("mask")
-        parts = {"vision": watch.ms["vision"], "select": 0.0, "decoder": 0.0} | decoded.ms | {"mask": watch.ms["mask"]}
+        parts = (
+            {"vision": watch.ms["vision"], "select": 0.0, "decoder": 0.0}
+            | decoded.ms
+            | {"mask": watch.ms["mask"]}
+        )
         result = Result(
-            request=request, logits=logits.cpu().numpy(), iou=iou.cpu().numpy(),
-            seg_state=decoded.seg_state.float().cpu().numpy(), trace=decoded.trace,
-            cost=self._cost(decoded.trace.n_per_layer, layout), sam_input=seen.sam_input, sam_size=self.mask_head.image_size,
-            ms=parts, notes=(*prompt.notes, *decoded.notes))
-        return result if result.mask.any() else replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
+            request=request,
+            logits=logits.cpu().numpy(),
+            iou=iou.cpu().numpy(),
+            seg_state=decoded.seg_state.float().cpu().numpy(),
+            trace=decoded.trace,
+            cost=self._cost(decoded.trace.n_per_layer, layout),
+            sam_input=seen.sam_input,
+            sam_size=self.mask_head.image_size,
+            ms=parts,
+            notes=(*prompt.notes, *decoded.notes),
+        )
+        return (
+            result
+            if result.mask.any()
+            else replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
+        )
 
     def masks(self, seen: Seen, seg_state: Tensor) -> tuple[Tensor, Tensor]:
         """SAM's float32 logits [K, h, w] and its own scores [K] for final states [K, d]."""

@@ -1,9 +1,10 @@
 """From a query to token ids: E_sys, E_usr and E_out of Eq. 1, and the slots that are read.
 
-Two tokenizers share one result: `WordPrompt` (a `tokenizers` file and a template from config.json, as the embedded
-model has) and `LlamaPrompt` (a sentencepiece model and LISA's conversation). In both, special tokens come from the template
-alone: a query that spells one stays plain words.
+Two tokenizers share one result: `WordPrompt` (a `tokenizers` file and a template from config.json, as the
+embedded model has) and `LlamaPrompt` (a sentencepiece model and LISA's conversation). In both, special
+tokens come from the template alone: a query that spells one stays plain words.
 """
+
 from __future__ import annotations
 
 import string
@@ -18,12 +19,16 @@ SEG = "[SEG]"
 Answer = Literal["full", "cut"]
 SegRow = Literal["before", "token"]
 
-LLAVA_SYSTEM = ("A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
-                "detailed, and polite answers to the human's questions.")
+LLAVA_SYSTEM = (
+    "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
+    "detailed, and polite answers to the human's questions."
+)
 # What LISA's validation asks: a referring expression, or a sentence that already is a question.
-QUESTIONS = {"refer": "\n What is {query} in this image? Please output segmentation mask.",
-             "sentence": "\n {query} Please output segmentation mask.",
-             "chat": "\n{query}"}
+QUESTIONS = {
+    "refer": "\n What is {query} in this image? Please output segmentation mask.",
+    "sentence": "\n {query} Please output segmentation mask.",
+    "chat": "\n{query}",
+}
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,23 @@ def clean_query(query: str) -> str:
     query = " ".join(query.split())
     if not 1 <= len(query) <= MAX_QUERY:
         got = "nothing" if not query else str(len(query))
-        raise ValueError(f"the query must have 1 to {MAX_QUERY} characters, got {got}: say what to find, in a sentence")
+        raise ValueError(
+            f"the query must have 1 to {MAX_QUERY} characters, got {got}: say what to find, in a sentence"
+        )
     for place, char in enumerate(query):
         if unicodedata.category(char) in ("Cc", "Cs"):
-            raise ValueError(f"the query has the control character U+{ord(char):04X} at place {place + 1}: remove it")
+            raise ValueError(
+                f"the query has the control character U+{ord(char):04X} at place {place + 1}: remove it"
+            )
     return query
 
 
 def read_slots(usr: Sequence[int], out: Sequence[int], seg_id: int, seg_row: SegRow) -> tuple[int, ...]:
-    """Slots after the image whose states become masks: the [SEG] tokens of the answer, or the ones before them.
+    """Slots after the image whose states become masks: the [SEG] tokens of the answer, or the ones before
+    them.
 
-    LISA trained on the state *before* [SEG], the one that predicts it; `seg_row="token"` reads [SEG] itself.
+    LISA trained on the state *before* [SEG], the one that predicts it; `seg_row="token"` reads [SEG]
+    itself.
     """
     if seg_row not in ("before", "token"):
         raise ValueError(f'seg_row must be "before" or "token", got {seg_row!r}')
@@ -81,9 +92,19 @@ def read_slots(usr: Sequence[int], out: Sequence[int], seg_id: int, seg_row: Seg
     return slots
 
 
-def finish(sys: Sequence[int], usr: Sequence[int], out: Sequence[int], words: Sequence[str], seg_id: int, answer: Answer,
-           seg_row: SegRow, notes: Sequence[str] = ()) -> Prompt:
-    """Find the read-out slots; with `answer="cut"` end the sequence at the last of them (attention is causal)."""
+def finish(
+    sys: Sequence[int],
+    usr: Sequence[int],
+    out: Sequence[int],
+    words: Sequence[str],
+    seg_id: int,
+    answer: Answer,
+    seg_row: SegRow,
+    notes: Sequence[str] = (),
+) -> Prompt:
+    """Find the read-out slots; with `answer="cut"` end the sequence at the last of them (attention is
+    causal).
+    """
     if answer not in ("full", "cut"):
         raise ValueError(f'answer must be "full" or "cut", got {answer!r}')
     I_seg = read_slots(usr, out, seg_id, seg_row)
@@ -93,7 +114,9 @@ def finish(sys: Sequence[int], usr: Sequence[int], out: Sequence[int], words: Se
 
 
 class WordPrompt:
-    """Prompts over a `tokenizers` file, laid out by lists of tokens in which "{query}" stands for the words asked."""
+    """Prompts over a `tokenizers` file, laid out by lists of tokens in which "{query}" stands for the words
+    asked.
+    """
 
     def __init__(self, file: str | Path, template: Mapping[str, Sequence[str]]):
         from tokenizers import Tokenizer
@@ -128,12 +151,23 @@ class WordPrompt:
             else:
                 usr.append(self._id(token))
                 words.append(token)
-        return finish(self._ids("sys"), usr, self._ids("out"), words, self.seg_id, answer, seg_row,
-                      self._notes(query, encoding))
+        return finish(
+            self._ids("sys"),
+            usr,
+            self._ids("out"),
+            words,
+            self.seg_id,
+            answer,
+            seg_row,
+            self._notes(query, encoding),
+        )
 
     def _notes(self, query: str, encoding: Any) -> tuple[str, ...]:
-        unknown = [query[a:b] for i, (a, b) in zip(encoding.ids, encoding.offsets, strict=True)
-                   if i == self.unk_id and query[a:b].strip(string.punctuation)]
+        unknown = [
+            query[a:b]
+            for i, (a, b) in zip(encoding.ids, encoding.offsets, strict=True)
+            if i == self.unk_id and query[a:b].strip(string.punctuation)
+        ]
         if not unknown:
             return ()
         names = ", ".join(f"“{word}”" for word in dict.fromkeys(unknown))
@@ -143,26 +177,40 @@ class WordPrompt:
 class LlamaPrompt:
     """LISA's conversation over a Llama sentencepiece model, with the ids that the official code would feed.
 
-    `added` maps added tokens ([SEG], <im_start>, ...) to ids. White space beside them is dropped, as transformers 4.31 did.
-    `legacy`: every stretch of text starts with a blank piece; otherwise only the one at the very start of a text does.
-    `question` is a key of QUESTIONS, or "auto": a sentence when the query ends like one.
+    `added` maps added tokens ([SEG], <im_start>, ...) to ids. White space beside them is dropped, as
+    transformers 4.31 did. `legacy`: every stretch of text starts with a blank piece; otherwise only the one
+    at the very start of a text does. `question` is a key of QUESTIONS, or "auto": a sentence when the query
+    ends like one.
     """
 
-    def __init__(self, file: str | Path, added: Mapping[str, int], legacy: bool = True, im_start_end: bool = True,
-                 question: str = "auto"):
+    def __init__(
+        self,
+        file: str | Path,
+        added: Mapping[str, int],
+        legacy: bool = True,
+        im_start_end: bool = True,
+        question: str = "auto",
+    ):
         from sentencepiece import SentencePieceProcessor
 
         if SEG not in added:
-            raise ValueError(f"the tokenizer has no {SEG} among its added tokens {sorted(added)}: not a LISA checkpoint")
+            raise ValueError(
+                f"the tokenizer has no {SEG} among its added tokens {sorted(added)}: not a LISA checkpoint"
+            )
         if question != "auto" and question not in QUESTIONS:
             raise ValueError(f"question must be auto, {', '.join(QUESTIONS)}, got {question!r}")
         self.pieces: Any = SentencePieceProcessor(model_file=str(file))
-        self.added, self.legacy, self.im_start_end, self.question = dict(added), legacy, im_start_end, question
+        self.added, self.legacy, self.im_start_end, self.question = (
+            dict(added),
+            legacy,
+            im_start_end,
+            question,
+        )
         self.seg_id = self.added[SEG]
         self.bos_id, self.eos_id = self.pieces.bos_id(), self.pieces.eos_id()
 
     def encode(self, parts: Sequence[str | int]) -> list[int]:
-        """Ids of one text without <s>: strings are words, whatever they spell; integers are special tokens."""
+        """Ids of one text, no <s>: strings are words, whatever they spell; integers are special tokens."""
         strips = set(self.added.values())
         ids: list[int] = []
         for i, part in enumerate(parts):

@@ -1,8 +1,10 @@
 """SAM's mask side of LISA, on segment_anything's own unchanged classes.
 
-The published prompt encoder has no text argument, so the sparse prompt (the projected [SEG] state) and the dense one
-(`no_mask_embed`) are built here, as LISA's modified copy does: no position, no type embedding is added to the text prompt.
+The published prompt encoder has no text argument, so the sparse prompt (the projected [SEG] state) and the
+dense one (`no_mask_embed`) are built here, as LISA's modified copy does: no position, no type embedding is
+added to the text prompt.
 """
+
 from __future__ import annotations
 
 import json
@@ -60,27 +62,42 @@ VARIANTS: Mapping[str, SamSizes] = {
 }
 
 # Where the nested and the flat spelling of a size file keep each field.
-_NESTED = {"encoder": {"out_chans": "prompt_embed_dim"},
-           "decoder": {"transformer_depth": "decoder_depth", "mlp_dim": "decoder_mlp_dim", "num_heads": "decoder_num_heads"}}
-_FLAT = {"vit_patch_size": "patch_size", "encoder_embed_dim": "embed_dim", "encoder_depth": "depth",
-         "encoder_num_heads": "num_heads", "encoder_global_attn_indexes": "global_attn_indexes",
-         "encoder_window_size": "window_size", "encoder_mlp_ratio": "mlp_ratio", "encoder_use_rel_pos": "use_rel_pos"}
+_NESTED = {
+    "encoder": {"out_chans": "prompt_embed_dim"},
+    "decoder": {
+        "transformer_depth": "decoder_depth",
+        "mlp_dim": "decoder_mlp_dim",
+        "num_heads": "decoder_num_heads",
+    },
+}
+_FLAT = {
+    "vit_patch_size": "patch_size",
+    "encoder_embed_dim": "embed_dim",
+    "encoder_depth": "depth",
+    "encoder_num_heads": "num_heads",
+    "encoder_global_attn_indexes": "global_attn_indexes",
+    "encoder_window_size": "window_size",
+    "encoder_mlp_ratio": "mlp_ratio",
+    "encoder_use_rel_pos": "use_rel_pos",
+}
 
 
 def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
     """Read sizes from a variant's name ("vit_h"), a JSON file or a mapping.
 
-    Two spellings are understood: nested (`{"encoder": {...}, "decoder": {...}}`) and flat (`encoder_depth`, ...).
-    Raises ValueError for an unknown name or key.
+    Two spellings are understood: nested (`{"encoder": {...}, "decoder": {...}}`) and flat (`encoder_depth`,
+    ...). Raises ValueError for an unknown name or key.
     """
     if isinstance(source, SamSizes):
         return source
-    if isinstance(source, (str, Path)):
+    if not isinstance(source, Mapping):
         if str(source) in VARIANTS:
             return VARIANTS[str(source)]
         if not Path(source).is_file():
-            raise ValueError(f"sam must be one of {', '.join(VARIANTS)} or a JSON file of sizes, got {str(source)!r}")
-        source = json.loads(Path(source).read_text())
+            raise ValueError(
+                f"sam must be one of {', '.join(VARIANTS)} or a JSON file of sizes, got {str(source)!r}"
+            )
+        source = dict(json.loads(Path(source).read_text()))
     fields: dict[str, Any] = {}
     for key, value in source.items():
         if key in _NESTED:
@@ -89,11 +106,16 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
             fields[_FLAT.get(key, key)] = value
     unknown = sorted(set(fields) - set(SamSizes.__dataclass_fields__))
     if unknown:
-        raise ValueError(f"unknown key(s) {', '.join(unknown)} among the sizes of SAM; "
-                         f"known are {', '.join(SamSizes.__dataclass_fields__)}")
-    sizes = SamSizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        raise ValueError(
+            f"unknown key(s) {', '.join(unknown)} among the sizes of SAM; "
+            f"known are {', '.join(SamSizes.__dataclass_fields__)}"
+        )
+    listed = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    sizes = SamSizes(**(fields | listed))
     if sizes.image_size % sizes.patch_size:
-        raise ValueError(f"SAM's image_size must be a multiple of its patch_size {sizes.patch_size}, got {sizes.image_size}")
+        raise ValueError(
+            f"SAM's image_size must be a multiple of patch_size {sizes.patch_size}, got {sizes.image_size}"
+        )
     return sizes
 
 
@@ -104,26 +126,47 @@ def build_sam(sizes: SamSizes) -> nn.Module:
     side, width = sizes.embedding_side, sizes.prompt_embed_dim
     return Sam(
         image_encoder=ImageEncoderViT(
-            img_size=sizes.image_size, patch_size=sizes.patch_size, embed_dim=sizes.embed_dim, depth=sizes.depth,
-            num_heads=sizes.num_heads, mlp_ratio=sizes.mlp_ratio, out_chans=width, qkv_bias=True,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6), use_rel_pos=sizes.use_rel_pos,
-            window_size=sizes.window_size, global_attn_indexes=sizes.global_attn_indexes),
+            img_size=sizes.image_size,
+            patch_size=sizes.patch_size,
+            embed_dim=sizes.embed_dim,
+            depth=sizes.depth,
+            num_heads=sizes.num_heads,
+            mlp_ratio=sizes.mlp_ratio,
+            out_chans=width,
+            qkv_bias=True,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            use_rel_pos=sizes.use_rel_pos,
+            window_size=sizes.window_size,
+            global_attn_indexes=sizes.global_attn_indexes,
+        ),
         prompt_encoder=PromptEncoder(
-            embed_dim=width, image_embedding_size=(side, side), input_image_size=(sizes.image_size, sizes.image_size),
-            mask_in_chans=sizes.mask_in_chans),
+            embed_dim=width,
+            image_embedding_size=(side, side),
+            input_image_size=(sizes.image_size, sizes.image_size),
+            mask_in_chans=sizes.mask_in_chans,
+        ),
         mask_decoder=MaskDecoder(
-            transformer_dim=width, num_multimask_outputs=sizes.num_multimask_outputs,
-            transformer=TwoWayTransformer(depth=sizes.decoder_depth, embedding_dim=width,
-                                          mlp_dim=sizes.decoder_mlp_dim, num_heads=sizes.decoder_num_heads),
-            iou_head_depth=sizes.iou_head_depth, iou_head_hidden_dim=sizes.iou_head_hidden_dim),
-        pixel_mean=list(sizes.pixel_mean), pixel_std=list(sizes.pixel_std)).eval()
+            transformer_dim=width,
+            num_multimask_outputs=sizes.num_multimask_outputs,
+            transformer=TwoWayTransformer(
+                depth=sizes.decoder_depth,
+                embedding_dim=width,
+                mlp_dim=sizes.decoder_mlp_dim,
+                num_heads=sizes.decoder_num_heads,
+            ),
+            iou_head_depth=sizes.iou_head_depth,
+            iou_head_hidden_dim=sizes.iou_head_hidden_dim,
+        ),
+        pixel_mean=list(sizes.pixel_mean),
+        pixel_std=list(sizes.pixel_std),
+    ).eval()
 
 
 class MaskHead:
     """SAM as LISA uses it: `encode` a picture once, `decode` prompts into logits.
 
-    `embedding_dtype=None` computes SAM's dense position code in float32 and casts it; the code's own matrix stays
-    float32 whatever the weights are, since vanilla SAM cannot compute it in half precision.
+    `embedding_dtype=None` computes SAM's dense position code in float32 and casts it; the code's own matrix
+    stays float32 whatever the weights are, since vanilla SAM cannot compute it in half precision.
     """
 
     def __init__(self, sam: nn.Module):
@@ -153,19 +196,30 @@ class MaskHead:
         return self.sam.preprocess(pixels)[None], (h, w)
 
     def encode(self, image: np.ndarray) -> tuple[Tensor, tuple[int, int]]:
-        """Embedding [1, C, S/patch, S/patch] of a uint8 RGB picture, and the (h, w) that are picture in SAM's input."""
+        """Embedding [1, C, S/patch, S/patch] of a uint8 RGB picture, and the (h, w) that are picture in
+        SAM's input.
+        """
         pixels, size = self.preprocess(image)
         return self.sam.image_encoder(pixels.to(self.dtype)), size
 
     def decode(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
-        """Prompts [K, C] over one embedding to float32 logits [K, 4g, 4g] (mask token 0) and SAM's own IoU scores [K]."""
+        """Prompts [K, C] over one embedding to float32 logits [K, 4g, 4g] (mask token 0) and SAM's own IoU
+        scores [K].
+        """
         if len(prompts) == 0:  # the vanilla decoder cannot reshape an empty batch
             side = 4 * embedding.shape[-1]
-            return embedding.new_zeros((0, side, side), dtype=torch.float32), embedding.new_zeros(0, dtype=torch.float32)
+            return embedding.new_zeros((0, side, side), dtype=torch.float32), embedding.new_zeros(
+                0, dtype=torch.float32
+            )
         encoder = self.sam.prompt_encoder
-        dense = encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(len(prompts), -1, *embedding.shape[-2:])
+        dense = encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(
+            len(prompts), -1, *embedding.shape[-2:]
+        )
         logits, iou = self.sam.mask_decoder(
-            image_embeddings=embedding, image_pe=encoder.get_dense_pe().to(embedding.dtype),
-            sparse_prompt_embeddings=prompts[:, None].to(embedding.dtype), dense_prompt_embeddings=dense,
-            multimask_output=False)
+            image_embeddings=embedding,
+            image_pe=encoder.get_dense_pe().to(embedding.dtype),
+            sparse_prompt_embeddings=prompts[:, None].to(embedding.dtype),
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )
         return logits[:, 0].float(), iou[:, 0].float()

@@ -1,7 +1,9 @@
-"""Tensors of a checkpoint folder: read shard by shard, sorted into LISA's parts, put into modules name by name.
+"""Tensors of a checkpoint folder: read shard by shard, sorted into LISA's parts, put into modules name by
+name.
 
 Weights are read from safetensors or, without running what a pickle says, from torch's .bin shards.
 """
+
 from __future__ import annotations
 
 import json
@@ -17,14 +19,22 @@ from torch import Tensor, nn
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 # Where each part's tensors stand in a LISA checkpoint; the first prefix that fits wins.
-_PARTS = (("model.visual_model.", "sam"), ("model.mm_projector.", "projector"), ("model.text_hidden_fcs.0.", "fcs"),
-          ("model.vision_tower.vision_tower.vision_model.", "clip"), ("model.vision_tower.vision_tower.", "clip"),
-          ("lm_head.", "lm_head"), ("model.", "llm"))
+_PARTS = (
+    ("model.visual_model.", "sam"),
+    ("model.mm_projector.", "projector"),
+    ("model.text_hidden_fcs.0.", "fcs"),
+    ("model.vision_tower.vision_tower.vision_model.", "clip"),
+    ("model.vision_tower.vision_tower.", "clip"),
+    ("lm_head.", "lm_head"),
+    ("model.", "llm"),
+)
 
 
 @dataclass
 class LoadReport:
-    """What was found in a checkpoint. `fingerprint` is of names, shapes and sampled values: equal weights, equal mark."""
+    """What was found in a checkpoint. `fingerprint` is of names, shapes and sampled values: equal weights,
+    equal mark.
+    """
 
     folder: str
     tensors: dict[str, int] = field(default_factory=dict)
@@ -36,7 +46,8 @@ class LoadReport:
 
 
 def tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """Names and tensors of a checkpoint folder, shard by shard: safetensors, or .bin read without unpickling code.
+    """Names and tensors of a checkpoint folder, shard by shard: safetensors, or .bin read without
+    unpickling code.
 
     Raises ValueError where a shard that the index names is missing.
     """
@@ -57,7 +68,9 @@ def _shards(folder: Path) -> list[Path]:
             names = sorted(set(read_json(folder / index)["weight_map"].values()))
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
-                raise ValueError(f"{folder} lacks {', '.join(missing)}, which {index} names: fetch the whole folder")
+                raise ValueError(
+                    f"{folder} lacks {', '.join(missing)}, which {index} names: fetch the whole folder"
+                )
             return [folder / name for name in names]
     for single in _SINGLE:
         if (folder / single).is_file():
@@ -65,13 +78,19 @@ def _shards(folder: Path) -> list[Path]:
     raise ValueError(f"{folder} holds no weights: it needs one of {', '.join((*_INDEXES, *_SINGLE))}")
 
 
-def read_parts(folder: Path, device: torch.device, dtype: torch.dtype, report: LoadReport) -> dict[str, dict[str, Tensor]]:
-    """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes to the report."""
+def read_parts(
+    folder: Path, device: torch.device, dtype: torch.dtype, report: LoadReport
+) -> dict[str, dict[str, Tensor]]:
+    """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes
+    to the report.
+    """
     parts: dict[str, dict[str, Tensor]] = {}
     mark = blake2b(digest_size=8)
     for name, tensor in tensors(folder):
         if "lora_" in name:
-            raise ValueError(f"{folder} holds unmerged LoRA weights ({name}): merge them first, as LISA's own script does")
+            raise ValueError(
+                f"{folder} holds unmerged LoRA weights ({name}): merge them first, as LISA's own script does"
+            )
         if name.startswith("base_model.model."):
             name = name.removeprefix("base_model.model.")
             report.notes = report.notes or ["names carried the prefix base_model.model."]
@@ -83,7 +102,7 @@ def read_parts(folder: Path, device: torch.device, dtype: torch.dtype, report: L
             report.unexpected.append(name)
             continue
         _mark(mark, name, tensor)
-        # SAM's random position matrix is used in float32 whatever the weights are: vanilla SAM cannot do otherwise.
+        # SAM's random position matrix stays float32 whatever the weights are: vanilla SAM needs it so.
         kind = torch.float32 if name.endswith("positional_encoding_gaussian_matrix") else dtype
         parts.setdefault(part, {})[name.removeprefix(prefix)] = tensor.to(device, kind)
         report.tensors[part] = report.tensors.get(part, 0) + 1
@@ -108,9 +127,14 @@ def fill(module: nn.Module, state: dict[str, Tensor], what: str, report: LoadRep
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     missing = [name for name in wanted if name not in state]
     if missing:
-        raise ValueError(f"{report.folder} lacks {len(missing)} of the {len(wanted)} tensors of {what}: {_some(missing)}")
-    wrong = [f"{name} is {list(state[name].shape)}, config.json asks for {list(shape)}"
-             for name, shape in wanted.items() if tuple(state[name].shape) != shape]
+        raise ValueError(
+            f"{report.folder} lacks {len(missing)} of the {len(wanted)} tensors of {what}: {_some(missing)}"
+        )
+    wrong = [
+        f"{name} is {list(state[name].shape)}, config.json asks for {list(shape)}"
+        for name, shape in wanted.items()
+        if tuple(state[name].shape) != shape
+    ]
     if wrong:
         raise ValueError(f"{report.folder} does not fit its own sizes in {what}: {_some(wrong)}")
     report.unexpected += [f"{what}.{name}" for name in state if name not in wanted]

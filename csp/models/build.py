@@ -1,0 +1,198 @@
+"""Parts of a model from a checkpoint folder: the decoder's config, the prompt, the small networks, the
+towers.
+
+Sizes and ids are those of the folder; every part says what it lacks. `csp.checkpoints` decides where files
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaModel
+
+from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
+from csp.models.instances import Instances, YoloInstances, build_yolo
+from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
+from csp.models.sam import MaskHead, SamSizes, build_sam
+from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
+
+
+def llama_config(config: Mapping[str, Any]) -> LlamaConfig:
+    """A LlamaConfig from a LISA config.json, whose own model_type ("llava") would make transformers build
+    something else.
+    """
+    names = (
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "vocab_size",
+        "rms_norm_eps",
+        "max_position_embeddings",
+        "hidden_act",
+        "bos_token_id",
+        "eos_token_id",
+        "pad_token_id",
+    )
+    missing = [name for name in names[:5] if name not in config]
+    if missing:
+        raise ValueError(f"config.json lacks {', '.join(missing)}: it does not describe a Llama decoder")
+    rope = {
+        "rope_type": "default",
+        **(config.get("rope_scaling") or {}),
+        "rope_theta": config.get("rope_theta", 10000.0),
+    }
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    more: dict[str, Any] = {"rope_parameters": rope, "attn_implementation": "sdpa"}
+    return LlamaConfig(
+        **{name: config[name] for name in names if name in config},
+        num_key_value_heads=heads,
+        tie_word_embeddings=False,
+        **more,
+    )
+
+
+def build_prompter(folder: Path, config: Mapping[str, Any]) -> Prompter:
+    """The tokenizer that the folder holds, with the prompt that its config asks for."""
+    template = config.get("csp", {}).get("prompt")
+    if template and (folder / "tokenizer.json").is_file():
+        return WordPrompt(folder / "tokenizer.json", template)
+    if not (folder / "tokenizer.model").is_file():
+        raise ValueError(
+            f"{folder} has no tokenizer: it needs tokenizer.model (as LISA has), "
+            "or tokenizer.json and a prompt in config.json"
+        )
+    added_file, settings_file = folder / "added_tokens.json", folder / "tokenizer_config.json"
+    added = read_json(added_file) if added_file.is_file() else {}
+    settings = read_json(settings_file) if settings_file.is_file() else {}
+    for number, token in settings.get("added_tokens_decoder", {}).items():
+        if not token.get("special") or token["content"] not in ("<s>", "</s>", "<unk>"):
+            added.setdefault(token["content"], int(number))
+    return LlamaPrompt(
+        folder / "tokenizer.model",
+        added,
+        legacy=bool(settings.get("legacy", True)),
+        im_start_end=bool(config.get("mm_use_im_start_end")),
+    )
+
+
+def build_mlp(
+    state: dict[str, Tensor], activation: type[nn.Module], what: str, report: LoadReport
+) -> nn.Module:
+    """A Linear, or Linears at even places with an activation between, of the sizes found."""
+
+    def linear(weight: Tensor) -> nn.Module:
+        return nn.Linear(weight.shape[1], weight.shape[0])
+
+    def layers() -> nn.Module:
+        if "weight" in state:
+            return linear(state["weight"])
+        places = sorted(int(name.split(".")[0]) for name in state if name.endswith(".weight"))
+        if not places or places != list(range(0, 2 * len(places), 2)):
+            raise ValueError(f"{report.folder} lacks {what}: no .weight, or .0.weight, .2.weight, was found")
+        stack = [layer for place in places for layer in (linear(state[f"{place}.weight"]), activation())]
+        return nn.Sequential(*stack[:-1])
+
+    module = on_meta(layers)
+    fill(module, state, what, report)
+    return module
+
+
+def build_mask_head(
+    sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport
+) -> MaskHead:
+    sam = on_meta(lambda: build_sam(sizes))
+    fill(sam, state, "model.visual_model", report)
+    for name, values in (("pixel_mean", sizes.pixel_mean), ("pixel_std", sizes.pixel_std)):
+        setattr(sam, name, torch.tensor(values, device=device).view(-1, 1, 1))
+    return MaskHead(sam)
+
+
+def build_clip(
+    folder: Path,
+    inside: dict[str, Tensor] | None,
+    config: Mapping[str, Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    report: LoadReport,
+) -> ClipTower:
+    """The vision tower from its own folder; weights inside the LISA checkpoint, where there are any, win."""
+    settings = read_json(folder / "config.json")
+    settings = settings.get("vision_config", settings)
+    names = (
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "image_size",
+        "patch_size",
+        "hidden_act",
+        "layer_norm_eps",
+        "num_channels",
+    )
+    model = on_meta(
+        lambda: CLIPVisionModel(CLIPVisionConfig(**{n: settings[n] for n in names if n in settings}))
+    )
+    state = inside or {
+        name.removeprefix("vision_model."): tensor.to(device, dtype)
+        for name, tensor in tensors(folder)
+        if not name.startswith(("text_model.", "text_projection", "visual_projection", "logit_scale"))
+        and not name.endswith("position_ids")
+    }
+    fill(model, state, "clip", report)
+    embeddings = model.embeddings
+    embeddings.position_ids = torch.arange(embeddings.num_positions, device=device).expand((1, -1))
+    processor = folder / "preprocessor_config.json"
+    pixel = read_json(processor) if processor.is_file() else {}
+    return ClipTower(
+        model,
+        tuple(pixel.get("image_mean", CLIP_MEAN)),
+        tuple(pixel.get("image_std", CLIP_STD)),
+        config.get("mm_vision_select_layer", -2),
+    )
+
+
+def check_widths(
+    llm: LlamaModel, clip: ClipTower, projector: nn.Module, fcs: nn.Module, sizes: SamSizes
+) -> None:
+    """The parts must fit each other; each alone fits its own sizes by now."""
+    first, last = [next(p for p in reversed(list(m.parameters())) if p.ndim == 2) for m in (projector, fcs)]
+    into = next(p for p in projector.parameters() if p.ndim == 2).shape[1]
+    width, d = clip.model.config.hidden_size, llm.config.hidden_size
+    for what, got, wanted in (
+        ("the projector reads", into, width),
+        ("the projector writes", first.shape[0], d),
+        ("text_hidden_fcs reads", next(p for p in fcs.parameters() if p.ndim == 2).shape[1], d),
+        ("text_hidden_fcs writes", last.shape[0], sizes.prompt_embed_dim),
+    ):
+        if got != wanted:
+            raise ValueError(
+                f"{what} {got} values where {wanted} are needed: check clip= and sam= against this checkpoint"
+            )
+
+
+def build_instances(
+    folder: Path, given: str | Path | Instances | bool | None, imgsz: int, device: torch.device
+) -> Instances | None:
+    """The instance proposer: a callable as it is, a YOLO folder (yaml beside safetensors), or none."""
+    if given is False or (given is None and not (folder / "yolo").is_dir()):
+        return None
+    if callable(given):
+        return given
+    place = folder / "yolo" if given is None or given is True else Path(given)
+    files = sorted(place.glob("*.yaml")) if place.is_dir() else []
+    if len(files) != 1 or not (place / "model.safetensors").is_file():
+        raise ValueError(
+            f"instances must be a folder with one YOLO yaml and model.safetensors, got {str(place)!r}"
+        )
+    model = build_yolo(files[0])
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors(place)
+    }
+    fill(model, state, "yolo", LoadReport(str(place)))
+    return YoloInstances(model.to(device), imgsz)
