@@ -7,12 +7,12 @@ All read only the result; colours come from `palette`, places from `frame`, stat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PILImage
-from PIL import ImageDraw, ImageFont
+from PIL import Image as PILImage, ImageDraw, ImageFont
 
 from csp.render import palette, views
 from csp.render.frame import Frame, Image
@@ -107,7 +107,7 @@ def heat(
     return out
 
 
-def attention(result: Result, layers: Iterable[int] | None = None, side: int = SIDE, **style) -> Image:
+def attention(result: Result, layers: Iterable[int] | None = None, side: int = SIDE, **style: Any) -> Image:
     """The [SEG] row over the patches (Eq. 8), mean of the layers given; by default those of
     `views.focus_layers`. style: as `heat`.
     """

@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -96,6 +99,13 @@ def to_bytes(figure: Figure, format: str) -> bytes:
     with style():
         figure.savefig(buffer, format=format, dpi=DPI, metadata=_METADATA[format])
     return buffer.getvalue()
+
+
+def to_array(figure: Figure) -> NDArray[np.uint8]:
+    """A figure's pixels at 300 dpi, uint8 RGB [h, w, 3]."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(to_bytes(figure, "png"))).convert("RGB"))
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -129,12 +129,19 @@ def alt_attention(result: Result, layers: Sequence[int] | range) -> str:
 
 
 def alt_mask(
-    result: Result, dense: NDArray[np.bool_] | None = None, truth: NDArray[np.bool_] | None = None
+    result: Result,
+    dense: NDArray[np.bool_] | None = None,
+    truth: NDArray[np.bool_] | None = None,
+    own: NDArray[np.bool_] | None = None,
 ) -> str:
-    """One sentence for the mask panel, with its agreement where something is known to compare with."""
-    parts = [area(result.mask)]
+    """One sentence for the mask panel, with its agreement where something is known to compare with.
+
+    own: speak of this mask in place of `result.mask` (another threshold).
+    """
+    mask = result.mask if own is None else own
+    parts = [area(mask)]
     if dense is not None:
-        parts.append(f"IoU with the dense mask {views.iou(result.mask, dense):.2f}")
+        parts.append(f"IoU with the dense mask {views.iou(mask, dense):.2f}")
     if truth is not None:
-        parts.append(f"IoU with the true mask {views.iou(result.mask, truth):.2f}")
+        parts.append(f"IoU with the true mask {views.iou(mask, truth):.2f}")
     return f"Query \u201c{result.request.query}\u201d: " + "; ".join(parts) + "."

@@ -1,0 +1,37 @@
+"""The page on this machine: ``python app.py [--model park] [--device auto] [--port 7860]``; also what a
+Space runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
+    parser.add_argument("--model", default="park", help="park, a folder or a hub id")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    args = parser.parse_args()
+    # Read by the libraries when they are imported: nothing on this page reports to anyone.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+    import csp
+    from csp.session import Session
+    from csp.ui import build, launch_options
+
+    try:
+        session = Session(csp.load(args.model, device=args.device))
+    except ValueError as error:
+        print(f"app: {error}", file=sys.stderr)
+        return 2
+    build(session).launch(server_name=args.host, server_port=args.port, **launch_options())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The page. `build` makes it over a session; `LAUNCH` are the options that it must be launched with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from csp.session import Session
+
+MAX_UPLOAD = "24mb"
+
+
+def build(session: Session) -> gr.Blocks:
+    """The page over a session, its first result already drawn."""
+    from csp.ui.explore import Explore
+    from csp.ui.page import page
+
+    return page(Explore(session))
+
+
+def launch_options() -> dict[str, Any]:
+    """What `Blocks.launch` needs: look, limits, and nothing that calls home or keeps a visitor's runs."""
+    import gradio as gr
+
+    from csp.ui.widgets import asset
+
+    font = ["system-ui", "sans-serif"]
+    theme = gr.themes.Default(
+        primary_hue="blue", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"]
+    )
+    return {
+        "theme": theme,
+        "css": asset("page.css"),
+        "max_file_size": MAX_UPLOAD,
+        "show_error": True,
+        "footer_links": ["api"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+    }

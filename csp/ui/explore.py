@@ -1,0 +1,229 @@
+"""What the page does when it is asked: values of controls in, plain data out. Knows Gradio not at all.
+
+Every value may come from a stranger's HTTP call, so each is checked here whatever the page would have sent.
+Nothing of a visitor is kept: what a download needs is run again, on the encoded picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from csp import images
+from csp.checks import check_choice, check_integer, check_number
+from csp.render import figures, overlays, palette, typeset, views
+from csp.types import Request, Result
+from csp.ui.album import EXAMPLES, Album, source_of
+from csp.ui.payload import SMALL, Look, Payload, data_uri, four, payload
+
+if TYPE_CHECKING:
+    from csp.session import Session
+
+INTEGERS = ("Lc", "Nc", "Ls", "Np")
+FILES = ("panel.png", "panel.svg", "mask.png", "run.json", "run.npz")
+THRESHOLDS = (-8.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request with what the page knows beside it: the true mask if any, whether the picture is drawn, how
+    to draw the run.
+    """
+
+    request: Request
+    truth: NDArray[np.bool_] | None
+    drawn: bool
+    look: Look
+
+
+class Explore:
+    """Handlers of the page over one session."""
+
+    def __init__(self, session: Session):
+        self.session = session
+        self.card = session.card
+        self.album = Album()
+        self.methods = {card.name: card for card in session.catalogue()}
+
+    def run(self, **controls: Any) -> Payload:
+        """A run and the dense run beside it, drawn; {"error": words} where the request will not do."""
+        return self._guard(lambda: self._run(self.ask(controls)))
+
+    def compare_clusters(self, **controls: Any) -> Payload:
+        """The clustering stage of all selectors side by side."""
+
+        def work() -> Payload:
+            runs = []
+            for name in self.choices("cluster"):
+                asked = self.ask(dict(controls) | {"method": "csp", "cluster": name})
+                runs.append((name, self.session.run(asked.request)))
+            if runs[0][1].trace.stage("clustering") is None:
+                raise ValueError("Lc is 0, so there is no clustering stage to compare; set Lc to 1 or more")
+            return {"panels": four(runs, self.session.objects(runs[0][1].request.image))}
+
+        return self._guard(work)
+
+    def export(self, file: str, **controls: Any) -> Payload:
+        """One of FILES made from a fresh run: {"name", "type", "data"} with base64 data."""
+
+        def work() -> Payload:
+            check_choice("file", file, FILES)
+            asked = self.ask(controls)
+            result = self.session.run(asked.request)
+            data, kind = self._file(file, result, asked)
+            return {"name": f"csp-{file}", "type": kind, "data": base64.b64encode(data).decode("ascii")}
+
+        return self._guard(work)
+
+    def scene(self, number: Any) -> Payload:
+        """A park scene: its number, picture, source and suggested queries."""
+
+        def work() -> Payload:
+            n = whole("scene", number)
+            scene = self.album.scene(n)
+            return {
+                "number": n,
+                "image": scene.image,
+                "source": source_of(n),
+                "suggestions": self.suggestions(n),
+            }
+
+        return self._guard(work)
+
+    def suggestions(self, number: int) -> list[Payload]:
+        """Queries for a scene, ready for the page."""
+        return [{"family": s.family, "text": s.text} for s in self.album.suggestions(number)]
+
+    def gallery(self) -> list[Payload]:
+        """Thumbnails of the example scenes with a query each."""
+        out = []
+        for i, number in enumerate(EXAMPLES):
+            scene = self.album.scene(number)
+            asked = self.album.suggestions(number)
+            query = asked[i % len(asked)].text
+            small = np.asarray(
+                cv2.resize(scene.image, (SMALL, SMALL), interpolation=cv2.INTER_AREA), np.uint8
+            )
+            alt = f"Park scene {number}, ask: {query}"
+            out.append({"scene": number, "query": query, "src": data_uri(small), "alt": alt})
+        return out
+
+    def defaults(self) -> dict[str, Any]:
+        """The knobs of CSP with this model's defaults."""
+        return {knob.name: knob.default for knob in self.methods["csp"].knobs}
+
+    def heads(self, controls: Mapping[str, Any]) -> int:
+        """Attention heads of the layer that ranks. Runs once, which also warms the model up."""
+        result = self.session.run(self.ask(controls).request)
+        return max((len(rows) for rows in result.trace.heads.values()), default=0)
+
+    def choices(self, knob: str) -> tuple[str, ...]:
+        """The choices of one of CSP's knobs."""
+        return next(k.choices for k in self.methods["csp"].knobs if k.name == knob)
+
+    def ask(self, controls: Mapping[str, Any]) -> Asked:
+        """Check the values of all controls. Raises ValueError naming the first that will not do."""
+        query = controls.get("query")
+        if not isinstance(query, str) or not query.strip():
+            raise ValueError("the query is empty: type what to look for, or choose a suggestion")
+        source = controls.get("source", "")
+        scene = self.album.of(source)
+        if scene is not None:
+            image = scene.image
+        elif controls.get("image") is None:
+            raise ValueError("there is no picture: choose an example, make a new scene or upload one")
+        else:
+            image = images.read(controls["image"])
+        method = check_choice("method", controls.get("method", "csp"), tuple(self.methods))
+        seed = check_integer("seed", whole("seed", controls.get("seed", 0)), 0, 2**31 - 1)
+        request = Request(image, query, method, self._knobs(method, controls), seed, self.card.name)
+        return Asked(request, self.album.truth(source, query), scene is not None, self._look(controls))
+
+    def _knobs(self, method: str, controls: Mapping[str, Any]) -> dict[str, Any]:
+        """The knobs that the page has a control for; a pair of Lc and Ls that does not fit is cut where the
+        page would cut it.
+        """
+        known = {knob.name for knob in self.methods[method].knobs}
+        knobs = {name: controls[name] for name in known & set(controls)}
+        for name in set(INTEGERS) & set(knobs):
+            knobs[name] = whole(name, knobs[name])
+        yields = controls.get("yields")
+        if yields in ("Lc", "Ls") and {"Lc", "Ls"} <= set(knobs):
+            L, firm = self.card.L, knobs["Ls" if yields == "Lc" else "Lc"]
+            if 0 <= firm <= L:
+                knobs[yields] = min(knobs[yields], L - firm)
+        return knobs
+
+    def _look(self, controls: Mapping[str, Any]) -> Look:
+        default = Look()
+        head = str(controls.get("head", "mean"))
+        if head != "mean" and not head.isdecimal():
+            raise ValueError(f"head must be mean or a number, got {head!r}")
+        return Look(
+            opacity=check_number("opacity", controls.get("opacity", default.opacity), 0, 1),
+            scale=check_choice("scale", controls.get("scale", default.scale), views.SCALES),
+            cmap=check_choice("cmap", controls.get("cmap", default.cmap), palette.COLORMAPS),
+            head=head,
+            threshold=check_number("threshold", controls.get("threshold", 0.0), *THRESHOLDS),
+        )
+
+    def _run(self, asked: Asked) -> Payload:
+        dense = self.session.dense(asked.request)
+        result = self.session.run(asked.request)
+        out = payload(result, dense, asked.truth, asked.look)
+        if self.card.name == "park" and not asked.drawn:
+            out["notes"].append(PARK_ONLY)
+        return out
+
+    def _file(self, file: str, result: Result, asked: Asked) -> tuple[bytes, str]:
+        if file.startswith("panel"):
+            dense = self.session.dense(asked.request)
+            figure = figures.stages([result], dense=[dense.mask], truth=[asked.truth], provenance=True)
+            suffix = file.split(".")[1]
+            return typeset.to_bytes(figure, suffix), "image/png" if suffix == "png" else "image/svg+xml"
+        if file == "mask.png":
+            return mask_png(result), "image/png"
+        if file == "run.json":
+            return json.dumps(result.as_dict(), indent=1).encode(), "application/json"
+        buffer = io.BytesIO()
+        result.save(buffer)
+        return buffer.getvalue(), "application/octet-stream"
+
+    def _guard(self, work: Callable[[], Payload]) -> Payload:
+        try:
+            return work()
+        except ValueError as error:
+            return {"error": str(error)}
+
+
+PARK_ONLY = (
+    "This model knows only its drawn park: on a photo its answers mean little. "
+    "Choose an example or make a new scene."
+)
+
+
+def whole(name: str, value: Any) -> Any:
+    """A number from a browser as an int where it is one: JSON does not tell 8 from 8.0. Others are returned
+    to be refused.
+    """
+    if value is None:
+        raise ValueError(f"{name} is missing: give a whole number")
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
+
+
+def mask_png(result: Result) -> bytes:
+    """The union mask as PNG at the picture's own size, one bit a pixel."""
+    ok, data = cv2.imencode(".png", overlays.mask_png(result), [cv2.IMWRITE_PNG_BILEVEL, 1])
+    assert ok
+    return data.tobytes()

@@ -1,0 +1,257 @@
+"""The page: layout and wiring of Gradio components over `Explore`. No numbers are made here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from csp.ui import api, controls as make
+from csp.ui.controls import Controls
+from csp.ui.explore import FILES, Explore
+from csp.ui.widgets import html, pack
+
+QUEUE = 40
+"""Visitors that may wait; the next one is told to come back."""
+
+
+def page(explore: Explore) -> gr.Blocks:
+    """The whole page, its first result already in it."""
+    examples = explore.gallery()
+    scene = explore.scene(examples[0]["scene"])
+    query = examples[0]["query"]
+    start = {"query": query, "source": scene["source"], "method": "csp", **explore.defaults()}
+    heads = explore.heads(start)
+    shown = Shown(explore)
+    controls = Controls()
+    make.picture_controls(controls, query, scene["image"], scene["source"])
+    with gr.Blocks(
+        title="LVLM_CSP: see every image token",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(3600, 3600),
+    ) as demo:
+        with gr.Column(elem_id="csp-page"):
+            html("head", {"badges": badges(explore)}, "csp-head")
+            with gr.Row(elem_id="csp-band"):
+                with gr.Column(scale=2, min_width=240):
+                    controls.asked["image"].render()
+                    controls.asked["source"].render()
+                with gr.Column(scale=5, min_width=320):
+                    controls.asked["query"].render()
+                    with gr.Row(elem_id="csp-actions"):
+                        run = gr.Button("Run", variant="primary", elem_id="do_run", scale=3, min_width=100)
+                        stop = gr.Button("Stop", elem_id="do_stop", scale=1, min_width=80)
+                    chips = html("chips", {"suggestions": scene["suggestions"]}, "csp-suggestions")
+                with gr.Column(scale=2, min_width=240):
+                    gallery = html("gallery", {"examples": examples}, "csp-examples")
+                    with gr.Row():
+                        number = gr.Number(
+                            scene["number"],
+                            minimum=0,
+                            precision=0,
+                            label="Scene",
+                            elem_id="in_scene",
+                            min_width=90,
+                        )
+                        new = gr.Button("New scene", elem_id="do_scene", min_width=110)
+            with gr.Row(elem_id="csp-main"):
+                with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
+                    make.stage_controls(explore, controls)
+                    make.other_controls(explore, controls, heads)
+                with gr.Column(scale=10, min_width=340):
+                    queue = html("queue", {}, "csp-queue")
+                    results = html("results", shown.stamped(explore.run(**start)), "csp-out")
+                    with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):
+                        compare = gr.Button("Compare clusterings with these settings", elem_id="do_four")
+                        four = html("four", {}, "csp-four")
+                    with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
+                        with gr.Row():
+                            files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
+                        download = html("download", {}, "csp-download")
+        api.endpoint(explore)
+
+        started = _runs(shown, controls, run, results, queue)
+        started += _pictures(shown, controls, number, new, gallery, chips, results, queue)
+        model = _model(queue)
+        started.append(compare.click(shown.four, inputs_kwargs=controls.asked, outputs=four, **model))
+        for file, button in files.items():
+            started.append(
+                button.click(shown.export(file), inputs_kwargs=controls.asked, outputs=download, **model)
+            )
+        stop.click(None, cancels=started, api_visibility="private")
+    demo.queue(max_size=QUEUE, default_concurrency_limit=4)
+    return demo
+
+
+def badges(explore: Explore) -> list[str]:
+    """What runs here, for the header."""
+    card = explore.card
+    return [f"model {card.name}", f"{card.L} layers", f"{card.N} image tokens", card.device, card.dtype]
+
+
+class Shown:
+    """`Explore`'s answers packed for the page's components, each stamped so that none is taken for the one
+    before.
+    """
+
+    def __init__(self, explore: Explore):
+        self.explore = explore
+
+    @staticmethod
+    def stamped(answer: dict[str, Any], began: float | None = None) -> dict[str, Any]:
+        """An answer with a stamp, and the milliseconds that the server spent on it."""
+        spent = {} if began is None else {"handler": round((time.perf_counter() - began) * 1e3, 1)}
+        return answer | {"stamp": time.time_ns(), "server": spent | answer.get("ms", {})}
+
+    def run(self, **controls: Any) -> str:
+        """A run for the results component."""
+        began = time.perf_counter()
+        return pack(self.stamped(self.explore.run(**controls), began))
+
+    def moved(self, yields: str) -> Callable[..., Any]:
+        """A run because a control moved, if runs are live; `yields` is the one of Lc and Ls that gives way."""
+
+        def live(live: Any, **controls: Any) -> Any:
+            return self.run(**controls, yields=yields) if live else gr.skip()
+
+        return live
+
+    def four(self, **controls: Any) -> str:
+        return pack(self.stamped(self.explore.compare_clusters(**controls)))
+
+    def export(self, file: str) -> Callable[..., str]:
+        return lambda **controls: pack(self.stamped(self.explore.export(file, **controls)))
+
+    def scene(self, number: Any, query: str | None = None, **controls: Any) -> tuple[Any, ...]:
+        """Another scene: number, picture, source, query, suggestions, result."""
+        scene = self.explore.scene(number)
+        if "error" in scene:
+            return *(gr.skip() for _ in range(5)), pack(self.stamped(scene))
+        query = query or scene["suggestions"][0]["text"]
+        result = self.run(**controls | {"query": query, "source": scene["source"]})
+        chips = pack(self.stamped({"suggestions": scene["suggestions"]}))
+        return scene["number"], scene["image"], scene["source"], query, chips, result
+
+    def upload(self, **controls: Any) -> tuple[Any, ...]:
+        """A picture of the visitor's own, or none: source, suggestions, result."""
+        controls["source"] = ""
+        if controls.get("image") is None:
+            empty = {"status": "Choose an example, make a new scene or upload a picture."}
+            return "", pack(self.stamped({})), pack(self.stamped(empty))
+        note = "No suggestions for a picture of your own. Examples and new scenes have some."
+        return "", pack(self.stamped({"note": note})), self.run(**controls)
+
+
+def _model(queue: Any) -> dict[str, Any]:
+    """Options of events that run the model: one at a time over all visitors, so that a measured time is a
+    run's own.
+    """
+    return {
+        "concurrency_id": "model",
+        "concurrency_limit": 1,
+        "show_progress": "minimal",
+        "show_progress_on": [queue],
+        "api_visibility": "private",
+    }
+
+
+def _runs(shown: Shown, controls: Controls, run: Any, results: Any, queue: Any) -> list[Any]:
+    """Run and Enter always run; a moved control marks the result stale and runs when runs are live."""
+    asked, model = controls.asked, _model(queue)
+    lc, ls = asked["Lc"], asked["Ls"]
+    client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    # A slider's release misses the arrow keys and its input misses the reset button: both are needed.
+    for moved, other in ((lc, ls), (ls, lc)):
+        gr.on(
+            [moved.input, moved.release],
+            None,
+            [lc, ls],
+            [other, controls.Lp, controls.preset, asked["method"]],
+            js=make.js_layers(shown.explore.card.L, moved.label),
+            **client,
+        )
+    for moved in (asked["Nc"], asked["Np"]):
+        gr.on(
+            [moved.input, moved.release],
+            None,
+            None,
+            [controls.preset, asked["method"]],
+            js=make.js_custom(),
+            **client,
+        )
+    rest = [c for c in controls.sliders if c not in (lc, ls, asked["Nc"], asked["Np"])]
+    quiet = [
+        *(c.input for c in (*rest, *controls.choices, asked["seed"], asked["query"])),
+        *(c.release for c in rest),
+    ]
+    gr.on(quiet, None, None, None, js=make.js_stale(), **client)
+
+    def live(triggers: list[Any], yields: str) -> Any:
+        inputs = {"live": controls.live, **asked}
+        return gr.on(
+            triggers,
+            shown.moved(yields),
+            inputs_kwargs=inputs,
+            outputs=results,
+            trigger_mode="always_last",
+            **model,
+        )
+
+    others = [c for c in controls.sliders if c is not ls]
+    triggers = [
+        *(c.input for c in others),
+        *(c.release for c in others),
+        *(c.input for c in controls.choices),
+    ]
+    started = [
+        live([*triggers, asked["seed"].input, controls.live.input], "Ls"),
+        live([ls.input, ls.release], "Lc"),
+        gr.on([run.click, asked["query"].submit], shown.run, inputs_kwargs=asked, outputs=results, **model),
+    ]
+    filled = [asked[name] for name in ("method", "Lc", "Nc", "Ls", "Np", "cluster")]
+    chosen = controls.preset.input(
+        None, [controls.preset, *filled], [*filled, controls.Lp], js=make.js_preset(shown.explore), **client
+    )
+    started.append(chosen.then(shown.run, inputs_kwargs=asked, outputs=results, **model))
+    return started
+
+
+def _pictures(
+    shown: Shown,
+    controls: Controls,
+    number: Any,
+    new: Any,
+    gallery: Any,
+    chips: Any,
+    results: Any,
+    queue: Any,
+) -> list[Any]:
+    """Examples, scenes by number, new scenes, uploads and suggestions; each runs at once."""
+    asked, model = controls.asked, _model(queue)
+    image, source, query = asked["image"], asked["source"], asked["query"]
+    outputs = [number, image, source, query, chips, results]
+
+    def pick(event: gr.EventData, **controls: Any) -> tuple[Any, ...]:
+        told = event._data or {}
+        words = told.get("query")
+        return shown.scene(told.get("scene"), words if isinstance(words, str) else None, **controls)
+
+    def by_number(scene: Any, **controls: Any) -> tuple[Any, ...]:
+        return shown.scene(scene, **controls)
+
+    def choose(event: gr.EventData, **controls: Any) -> tuple[Any, str]:
+        words = (event._data or {}).get("text")
+        return words, shown.run(**controls | {"query": words})
+
+    draw = "(...values) => { values[0] = Math.floor(Math.random() * 1e6); return values; }"
+    numbered = {"scene": number, **asked}
+    return [
+        gallery.pick(pick, inputs_kwargs=asked, outputs=outputs, **model),
+        number.submit(by_number, inputs_kwargs=numbered, outputs=outputs, **model),
+        new.click(by_number, inputs_kwargs=numbered, outputs=outputs, js=draw, **model),
+        image.input(shown.upload, inputs_kwargs=asked, outputs=[source, chips, results], **model),
+        chips.choose(choose, inputs_kwargs=asked, outputs=[query, results], **model),
+    ]

@@ -1,0 +1,72 @@
+"""Gradio components as the page needs them: controls that leave checking to us, and HTML with constant templates.
+
+Data reaches the HTML only as JSON in `value`, drawn with textContent: Gradio evaluates templates as code, so a
+visitor's words must never meet one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import gradio as gr
+
+C = TypeVar("C", bound=gr.components.Component)
+
+
+def asset(name: str) -> str:
+    """A script, style or template of the page."""
+    return (files("csp.ui") / "assets" / name).read_text(encoding="utf-8")
+
+
+def pack(data: Any) -> str:
+    """Data as the page's scripts read it. "<" is escaped, so that no reader takes the text for markup."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def unchecked(component: C) -> C:
+    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere.
+
+    Set on the instance, because a subclass would make Gradio write a stub file beside this module.
+    """
+    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
+    return component
+
+
+def picture(**kwargs: Any) -> gr.Image:
+    """A picture that is handed on as its file's path: reading it, and saying what is wrong, is `csp.images`' work."""
+    component = gr.Image(type="filepath", image_mode=None, **kwargs)
+    component.preprocess = _file  # type: ignore[method-assign, assignment]
+    return component
+
+
+def html(name: str, value: Any, elem_id: str, **kwargs: Any) -> gr.HTML:
+    """An HTML component from assets/NAME.html and NAME.js, its script after the shared one, its value packed."""
+    return gr.HTML(
+        value=pack(value),
+        html_template=asset(f"{name}.html"),
+        js_on_load=asset("shared.js") + asset(f"{name}.js"),
+        elem_id=elem_id,
+        apply_default_css=False,
+        **kwargs,
+    )
+
+
+def _file(payload: Any) -> str | bytes | None:
+    """The path of an uploaded file (Gradio has checked that it is one), or the bytes of a data: URL."""
+    if payload is None:
+        return None
+    url = payload.url or ""
+    if not url.startswith("data:"):
+        return payload.path
+    head, _, data = url.partition(",")
+    try:
+        if not head.endswith(";base64"):
+            raise binascii.Error("it is not base64")
+        return base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        words = f"the picture's data URL cannot be decoded ({error}); send base64 of an image file"
+        raise gr.Error(words, print_exception=False) from error

@@ -1,0 +1,83 @@
+"""A session without a model, for tests of the page: synthetic results by the same door, ValueErrors by the
+same rules.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from synthetic import result
+
+from csp.methods import METHODS, PRESETS, build, knobs
+from csp.types import Request, Result
+
+
+@dataclass(frozen=True)
+class Card:
+    name: str = "park"
+    N: int = 256
+    grid: tuple[int, int] = (16, 16)
+    L: int = 32
+    d: int = 128
+    device: str = "cpu"
+    dtype: str = "float32"
+    instances: bool = True
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    name: str
+    label: str
+    paper: str
+    knobs: tuple
+    description: str = ""
+
+
+class FakeSession:
+    """Counts its runs; `wait` seconds each; a query holding "nothing" gives the empty mask."""
+
+    def __init__(self, wait: float = 0.0):
+        self.card = Card()
+        self.wait = wait
+        self.requests: list[Request] = []
+
+    def catalogue(self):
+        bounds = {"N": self.card.N, "L": self.card.L}
+        return tuple(
+            MethodCard(
+                n, m.label, m.paper, tuple(replace(k, high=bounds.get(str(k.high), k.high)) for k in knobs(m))
+            )
+            for n, m in METHODS.items()
+        )
+
+    def presets(self):
+        return {k: p for k, p in PRESETS.items() if p.shape == "7B-224" and p.knobs is not None}
+
+    def run(self, request: Request) -> Result:
+        method = build(METHODS[request.method], request.knobs)
+        stages = method.plan(self.card.N, self.card.L)
+        time.sleep(self.wait)
+        self.requests.append(request)
+        made = result(
+            "full" if request.method == "full" else "csp",
+            size=request.image.shape[:2],
+            knobs=dict(request.knobs) or None,
+            seed=request.seed,
+            empty="nothing" in request.query,
+        )
+        if len(stages) != len(made.trace.stages):
+            made = result("full", size=request.image.shape[:2])
+        unknown = [w for w in request.query.split() if w == "zebra"]
+        notes = (*made.notes, *(f"unknown to this model: “{w}”" for w in unknown))
+        return replace(made, request=request, notes=notes)
+
+    def dense(self, request: Request) -> Result:
+        return self.run(replace(request, method="full", knobs={}))
+
+    def objects(self, image: np.ndarray) -> np.ndarray:
+        masks = np.zeros((2, 64, 64), bool)
+        masks[0, 5:20, 5:20] = True
+        masks[1, 40:42, 40:42] = True
+        return masks
