@@ -1,6 +1,7 @@
 """LVLM_CSP: training-free reduction of image tokens for reasoning segmentation.
 
-Attributes are loaded on first use, so that ``import csp`` costs nothing: neither torch nor gradio nor matplotlib.
+Attributes are loaded on first use, so that ``import csp`` costs nothing: neither torch nor gradio nor
+matplotlib.
 """
 
 from __future__ import annotations

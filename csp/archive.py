@@ -40,9 +40,7 @@ def save(result: Result, path: str | Path | IO[bytes]) -> None:
         stages.append({k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")})
     meta = {
         "schema": SCHEMA,
-        "request": {
-            k: plain(getattr(request, k)) for k in ("query", "method", "knobs", "seed", "model", "force")
-        },
+        "request": {k: plain(getattr(request, k)) for k in ("query", "method", "knobs", "seed", "model", "force")},
         "layout": asdict(trace.layout),
         "stages": stages,
         "rank_layer": trace.rank_layer,
@@ -70,13 +68,9 @@ def open_run(path: str | Path | IO[bytes]) -> Result:
             arrays = {name: file[name] for name in file.files}
         meta = _tuples(json.loads(arrays.pop("meta").tobytes()))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a saved run ({error}); open a file that Result.save wrote"
-        ) from error
+        raise ValueError(f"{path} is not a saved run ({error}); open a file that Result.save wrote") from error
     if meta.get("schema") != SCHEMA:
-        raise ValueError(
-            f"{path} has schema {meta.get('schema')}, this version reads {SCHEMA}; run the request again"
-        )
+        raise ValueError(f"{path} has schema {meta.get('schema')}, this version reads {SCHEMA}; run the request again")
     stages = tuple(
         StageRecord(
             **stage,

@@ -1,7 +1,7 @@
 """CSP's four ways to pick the tokens of the clustering stage (section 3.1, Eq. 2-5).
 
-A selector gets the view, Nc and the method's own settings and returns a `Picked`: patches ascending, a score where it ranked. A new
-selector is a function and a word in ``SELECTORS``.
+A selector gets the view, Nc and the method's own settings and returns a `Picked`: patches ascending, a score
+where it ranked. A new selector is a function and a word in ``SELECTORS``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Picked:
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of single selectors: ``uniform`` of Uniform (and of Seg-First without instances), ``cls`` of CLS."""
+    """Options of single selectors: ``uniform`` of Uniform (and of Seg-First without instances), ``cls`` of
+    CLS.
+    """
 
     uniform: Literal["eq2", "even"] = "eq2"
     cls: Literal["full", "heads"] = "full"
@@ -65,15 +67,14 @@ def cls(view: View, Nc: int, settings: Settings) -> Picked:
 def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
     """Eq. 4-5: from every instance a share of Nc by its area, at least one token, drawn from its own tokens.
 
-    A token belongs to an instance that covers at least half of it; an instance without one gets its best-covered token. Shares are
-    rounded down, capped at the instance's tokens, and drawn without replacement; S is the union, so |S| is rarely Nc and is not topped
-    up. Without instances: Uniform, and a note.
+    A token belongs to an instance that covers at least half of it; an instance without one gets its
+    best-covered token. Shares are rounded down, capped at the instance's tokens, and drawn without
+    replacement; S is the union, so |S| is rarely Nc and is not topped up. Without instances: Uniform, and a
+    note.
     """
     coverage = view.vision.coverage
     if coverage is None:
-        raise ValueError(
-            "cluster='seg-first' needs instances, but no detector ran; give the model one or choose another cluster"
-        )
+        raise ValueError("cluster='seg-first' needs instances, but no detector ran; give the model one or choose another cluster")
     coverage = coverage.float().cpu()
     # An instance outside the tower's crop has no token at all.
     coverage = coverage[coverage.sum(dim=1) > 0]
@@ -87,7 +88,8 @@ def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
         if not len(own):
             own = covered.argmax()[None]
         share = max(1, math.floor(Nc * float(area / areas.sum())))
-        drawn = torch.randperm(len(own), generator=view.rng)[: min(share, len(own))]
+        # An instance of fewer tokens than its share gives all it has.
+        drawn = torch.randperm(len(own), generator=view.rng)[:share]
         chosen.update(own[drawn].tolist())
     return Picked(torch.tensor(sorted(chosen)), instances=len(coverage))
 

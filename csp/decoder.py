@@ -1,13 +1,14 @@
-"""The loop. A method is a list of stages: how many decoder layers run on which image tokens, chosen how on entry.
+"""The loop. A method is a list of stages: how many decoder layers run on which image tokens, chosen how on
+entry.
 
-The loop knows no method and no model: methods see a `View` and answer with a `Choice`, models run layers behind `DecoderLayers`.
+The loop knows no method and no model: methods see a `View` and answer with a `Choice`, models run layers
+behind `DecoderLayers`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from collections.abc import Sequence as Seq
+from collections.abc import Callable, Iterable, Sequence as Seq
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -23,8 +24,8 @@ from csp.types import Force, Layout, StageRecord, Trace
 class Ran:
     """What a backend returns for one stage.
 
-    ``hidden`` [B, n, d] leaves the stage's last layer, ``entering`` [B, n, d] entered it; ``rows`` float32 [L, n] are the recorded
-    attention rows of every layer, None where none were asked for.
+    ``hidden`` [B, n, d] leaves the stage's last layer, ``entering`` [B, n, d] entered it; ``rows`` float32
+    [L, n] are the recorded attention rows of every layer, None where none were asked for.
     """
 
     hidden: Tensor
@@ -38,13 +39,13 @@ class DecoderLayers(Protocol):
     @property
     def num_layers(self) -> int: ...
 
-    def run(
-        self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None
-    ) -> Ran:
-        """Run layers first..first+L-1, causally, on ``hidden`` [B, n, d] with rotary ``position_ids`` int64 [n].
+    def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
+        """Run layers first..first+L-1, causally, on ``hidden`` [B, n, d] with rotary ``position_ids`` int64
+        [n].
 
-        ``record`` int64 [r] asks for the attention of these rows at every layer: softmax over the whole visible row in fp32, mean over
-        heads and over the r rows, from the keys that the layers computed anyway.
+        ``record`` int64 [r] asks for the attention of these rows at every layer: softmax over the whole
+        visible row in fp32, mean over heads and over the r rows, from the keys that the layers computed
+        anyway.
         """
         ...
 
@@ -57,9 +58,11 @@ class DecoderLayers(Protocol):
         rope: bool = True,
         columns: slice | None = None,
     ) -> Tensor:
-        """Attention float32 [H, r, n] that ``rows`` int64 [r] pay when ``layer`` is entered by ``hidden`` [1, n, d].
+        """Attention float32 [H, r, n] that ``rows`` int64 [r] pay when ``layer`` is entered by ``hidden`` [1,
+        n, d].
 
-        Causal, fp32 softmax, over the keys of ``columns`` only (all n by default); ``rope=False`` leaves positions out of it.
+        Causal, fp32 softmax, over the keys of ``columns`` only (all n by default); ``rope=False`` leaves
+        positions out of it.
         """
         ...
 
@@ -72,8 +75,9 @@ class DecoderLayers(Protocol):
 class Choice:
     """A stage's answer on entry: the image tokens to go on with, and why.
 
-    ``score`` [N] is what was ranked (NaN: not ranked), ``heads`` [H, N] the same for each head at layer ``rank_layer``, both by
-    patch. ``instances`` counts objects (Seg-First), ``notes`` tell of fallbacks taken.
+    ``score`` [N] is what was ranked (NaN: not ranked), ``heads`` [H, N] the same for each head at layer
+    ``rank_layer``, both by patch. ``instances`` counts objects (Seg-First), ``notes`` tell of fallbacks
+    taken.
     """
 
     image: ImageTokens
@@ -87,7 +91,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Stage:
-    """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N`` None: the image decides."""
+    """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N``
+    None: the image decides.
+    """
 
     name: str
     L: int
@@ -130,9 +136,7 @@ class View:
     def vision(self) -> VisionFeatures:
         """The vision tower's features; ValueError where the caller gave none."""
         if self._vision is None:
-            raise ValueError(
-                "this method reads the vision tower, but decode() was given no vision features; pass vision=..."
-            )
+            raise ValueError("this method reads the vision tower, but decode() was given no vision features; pass vision=...")
         return self._vision
 
     def attention(
@@ -144,20 +148,17 @@ class View:
     ) -> Tensor:
         """Attention float32 [H, r, n] from text tokens, named by slot, to the n present image tokens.
 
-        ``last``: in the layer that has just run; ``next``: with the coming layer's weights on the present states. The softmax runs over
-        everything that the row sees, or over image tokens alone (``over="image"``).
+        ``last``: in the layer that has just run; ``next``: with the coming layer's weights on the present
+        states. The softmax runs over everything that the row sees, or over image tokens alone
+        (``over="image"``).
         """
         if layer == "last" and self._entering is None:
-            raise ValueError(
-                "no layer has run that could rank; rank by the next layer, or let a stage of one layer run first"
-            )
+            raise ValueError("no layer has run that could rank; rank by the next layer, or let a stage of one layer run first")
         index, hidden = (self.layer - 1, self._entering) if layer == "last" else (self.layer, self.now.hidden)
         assert hidden is not None
         at = self.now.image_rows
         columns = at if over == "image" else None
-        map_ = self._layers.attention(
-            index, hidden, self.now.position_ids, self.now.rows(rows), rope, columns
-        )
+        map_ = self._layers.attention(index, hidden, self.now.position_ids, self.now.rows(rows), rope, columns)
         return map_ if over == "image" else map_[..., at]
 
     def project(self, features: Tensor) -> Tensor:
@@ -167,7 +168,9 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What `decode` returns: ``seg_state`` [K, d] after the final norm, the final ``sequence`` before it, and what happened."""
+    """What `decode` returns: ``seg_state`` [K, d] after the final norm, the final ``sequence`` before it,
+    and what happened.
+    """
 
     seg_state: Tensor
     sequence: Sequence
@@ -189,15 +192,13 @@ def decode(
 ) -> Decoded:
     """Run ``start`` through all layers by ``plan`` and read the state at ``layout.I_seg``.
 
-    ``seed`` drives a CPU generator, so that choices are the same on every device. ``force`` is applied after each stage's own
-    selection. ``record=False`` leaves A_SEG and A_text NaN, for timing. Raises ValueError for a plan that does not cover the layers
-    or a ``force`` that names no stage or patch.
+    ``seed`` drives a CPU generator, so that choices are the same on every device. ``force`` is applied after
+    each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing. Raises ValueError
+    for a plan that does not cover the layers or a ``force`` that names no stage or patch.
     """
     plan = [stage for stage in plan if stage.L]
     if sum(stage.L for stage in plan) != layers.num_layers:
-        raise ValueError(
-            f"the stages run {sum(s.L for s in plan)} layers, the decoder has {layers.num_layers}"
-        )
+        raise ValueError(f"the stages run {sum(s.L for s in plan)} layers, the decoder has {layers.num_layers}")
     layout, now = start.layout, start
     force = check_force(force, [stage.name for stage in plan], layout.N)
     rng = torch.Generator("cpu").manual_seed(seed)
@@ -210,9 +211,7 @@ def decode(
         view = View(layers, start, now, done, entering, vision, rng)
         choice = stage.enter(view)
         if stage.N is not None and choice.image.n != stage.N:
-            raise RuntimeError(
-                f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}"
-            )
+            raise RuntimeError(f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}")
         image = choice.image
         if stage.name in force:
             image, forced[stage.name] = apply_force(image, force[stage.name], start, now)
@@ -230,7 +229,9 @@ def decode(
 
 
 def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[str, list[int]]]:
-    """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps what it drops."""
+    """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
+    what it drops.
+    """
     checked: dict[str, dict[str, list[int]]] = {}
     for name, orders in (force or {}).items():
         if name not in names:
@@ -252,22 +253,19 @@ def apply_force(
 ) -> tuple[ImageTokens, dict[str, list[int]]]:
     """``image`` without the dropped patches and with the kept ones added, and what this changed.
 
-    A token belongs to the patch whose slot it has. Added tokens come with their present state if the last stage had them, else as they
-    entered the decoder (Eq. 7), at their own position. A block in ascending order stays so.
+    A token belongs to the patch whose slot it has. Added tokens come with their present state if the last
+    stage had them, else as they entered the decoder (Eq. 7), at their own position. A block in ascending
+    order stays so.
     """
     N_sys = start.layout.N_sys
     is_patch = (image.source.sum(dim=1) > 0).tolist()
-    patch_of = [
-        slot - N_sys if real else None for slot, real in zip(image.slots.tolist(), is_patch, strict=True)
-    ]
+    patch_of = [slot - N_sys if real else None for slot, real in zip(image.slots.tolist(), is_patch, strict=True)]
     dropped = [patch for patch in orders["drop"] if patch in patch_of]
     added = [patch for patch in orders["keep"] if patch not in patch_of]
     ascending = bool((image.slots.diff() > 0).all())
     image = image.take([row for row, patch in enumerate(patch_of) if patch not in dropped])
     if added:
-        known = now.image.take(
-            [r for r, s in enumerate(now.image.slots.tolist()) if now.source[r, s - N_sys] == 1]
-        )
+        known = now.image.take([r for r, s in enumerate(now.image.slots.tolist()) if now.source[r, s - N_sys] == 1])
         image = image.append(restore(start.image, known).take(added))
         if ascending:
             image = image.take(image.slots.argsort())
@@ -294,9 +292,7 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def _trace(
-    layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced: dict[str, dict[str, list[int]]]
-) -> Trace:
+def _trace(layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced: dict[str, dict[str, list[int]]]) -> Trace:
     """Everything that ran, as numpy."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
     heads: dict[int, np.ndarray] = {}

@@ -1,7 +1,8 @@
 """Token bookkeeping: image tokens with rotary ids, slots and provenance, and the sequence they stand in.
 
-Every row carries the slot it had in E_llm before any reduction beside its rotary position, so that rows are found by slot and never
-by arithmetic on lengths. Bookkeeping lives on the CPU, hidden states where the decoder lives.
+Every row carries the slot it had in E_llm before any reduction beside its rotary position, so that rows are
+found by slot and never by arithmetic on lengths. Bookkeeping lives on the CPU, hidden states where the
+decoder lives.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Positions = Literal["keep", "renumber"]
 
 @dataclass(frozen=True, eq=False)
 class ImageTokens:
-    """Some image tokens: ``hidden`` [B, n, d], ``position_ids`` and ``slots`` int64 [n], ``source`` float32 [n, N].
+    """Some image tokens: ``hidden`` [B, n, d], ``position_ids`` and ``slots`` int64 [n], ``source`` float32
+    [n, N].
 
     A row of ``source`` says which patches the token stands for; see `csp.types.StageRecord`.
     """
@@ -34,9 +36,7 @@ class ImageTokens:
         n = self.hidden.shape[1]
         if not len(self.position_ids) == len(self.slots) == len(self.source) == n:
             lengths = len(self.position_ids), len(self.slots), len(self.source)
-            raise ValueError(
-                f"position_ids, slots and source must have a row per token, got {lengths} for {n} tokens"
-            )
+            raise ValueError(f"position_ids, slots and source must have a row per token, got {lengths} for {n} tokens")
 
     @property
     def n(self) -> int:
@@ -71,14 +71,18 @@ class ImageTokens:
         return self.take(torch.sort(self.position_ids, stable=True).indices)
 
     def to_patches(self, values: Tensor) -> Tensor:
-        """Carry values [..., n] to patches [..., N] through ``source``; NaN where no token stands for a patch."""
+        """Carry values [..., n] to patches [..., N] through ``source``; NaN where no token stands for a
+        patch.
+        """
         values = values.detach().float().cpu()
         alive = self.source.sum(dim=0) > 0
         return torch.where(alive, values @ self.source, torch.nan)
 
 
 def restore(start: ImageTokens, now: ImageTokens) -> ImageTokens:
-    """Eq. 7: all tokens of ``start``, those still in ``now`` with their present states, all others untouched."""
+    """Eq. 7: all tokens of ``start``, those still in ``now`` with their present states, all others
+    untouched.
+    """
     hidden = start.hidden.clone()
     row_of = {slot: row for row, slot in enumerate(start.slots.tolist())}
     rows = torch.tensor([row_of[slot] for slot in now.slots.tolist()], dtype=torch.long, device=hidden.device)
@@ -87,7 +91,9 @@ def restore(start: ImageTokens, now: ImageTokens) -> ImageTokens:
 
 
 def top(score: Tensor, k: int) -> Tensor:
-    """Rows of the ``k`` largest of ``score`` [n], ascending. Equal scores: the lower row wins, on every device."""
+    """Rows of the ``k`` largest of ``score`` [n], ascending. Equal scores: the lower row wins, on every
+    device.
+    """
     return by_score(score)[:k].sort().values
 
 
@@ -98,10 +104,11 @@ def by_score(score: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """What the decoder sees: system | image block | user and answer, as hidden states [B, n, d] with bookkeeping.
+    """What the decoder sees: system | image block | user and answer, as hidden states [B, n, d] with
+    bookkeeping.
 
-    ``position_ids`` and ``slots`` are int64 [n]; ``source`` float32 [n_image, N] belongs to the image block, which starts at row
-    ``layout.N_sys``.
+    ``position_ids`` and ``slots`` are int64 [n]; ``source`` float32 [n_image, N] belongs to the image block,
+    which starts at row ``layout.N_sys``.
     """
 
     layout: Layout
@@ -115,13 +122,9 @@ class Sequence:
         """E_llm (Eq. 1) with nothing reduced, from ``inputs_embeds`` [T, d] or [1, T, d]."""
         hidden = inputs_embeds if inputs_embeds.dim() == 3 else inputs_embeds[None]
         if hidden.shape[0] != 1:
-            raise ValueError(
-                f"one sample a pass, got a batch of {hidden.shape[0]}; methods choose tokens for each sample"
-            )
+            raise ValueError(f"one sample a pass, got a batch of {hidden.shape[0]}; methods choose tokens for each sample")
         if hidden.shape[1] != layout.T:
-            raise ValueError(
-                f"inputs_embeds must have {layout.T} rows as the layout says, got {hidden.shape[1]}"
-            )
+            raise ValueError(f"inputs_embeds must have {layout.T} rows as the layout says, got {hidden.shape[1]}")
         slots = torch.arange(layout.T)
         return cls(layout, hidden, slots, slots, torch.eye(layout.N))
 
@@ -145,14 +148,12 @@ class Sequence:
         return ImageTokens(self.hidden[:, at], self.position_ids[at], self.slots[at], self.source)
 
     def rows(self, slots: Iterable[int]) -> Tensor:
-        """Rows of the text tokens that had these slots, int64. Raises ValueError where one is not a text slot."""
+        """Rows of the text tokens that had these slots, int64. Raises ValueError where one is not a text
+        slot.
+        """
         layout = self.layout
         wanted = torch.as_tensor(list(slots), dtype=torch.long)
-        if (
-            (wanted >= layout.N_sys) & (wanted < layout.N_sys + layout.N)
-            | (wanted < 0)
-            | (wanted >= layout.T)
-        ).any():
+        if ((wanted >= layout.N_sys) & (wanted < layout.N_sys + layout.N) | (wanted < 0) | (wanted >= layout.T)).any():
             raise ValueError(f"slots {wanted.tolist()} are not all text slots of {layout}")
         text = torch.ones(self.n, dtype=torch.bool)
         text[self.image_rows] = False
@@ -182,13 +183,15 @@ class Sequence:
 
 @dataclass(frozen=True, eq=False)
 class VisionFeatures:
-    """What the vision tower (a CLIP ViT of ``num_heads`` heads and width C) saw of one picture, row 0 being [CLS].
+    """What the vision tower (a CLIP ViT of ``num_heads`` heads and width C) saw of one picture, row 0 being
+    [CLS].
 
-    ``states`` [1+N, C] are ``hidden_states[-2]``: what the projector receives, and what the last layer consumes. ``q_last`` [C] and
-    ``k_last`` [1+N, C] are the last layer's query of [CLS] and its keys on ``states`` (after that layer's norm, bias included, heads side
-    by side); ``q_prev`` and ``k_prev`` the same of the layer before, which produced ``states`` from ``hidden_states[-3]``. ``coverage``
-    float [K, N] is the share of each image token that each of K instances covers, None where no detector was asked. ``project`` maps
-    [..., C] to the decoder's width.
+    ``states`` [1+N, C] are ``hidden_states[-2]``: what the projector receives, and what the last layer
+    consumes. ``q_last`` [C] and ``k_last`` [1+N, C] are the last layer's query of [CLS] and its keys on
+    ``states`` (after that layer's norm, bias included, heads side by side); ``q_prev`` and ``k_prev`` the
+    same of the layer before, which produced ``states`` from ``hidden_states[-3]``. ``coverage`` float [K, N]
+    is the share of each image token that each of K instances covers, None where no detector was asked.
+    ``project`` maps [..., C] to the decoder's width.
     """
 
     states: Tensor
@@ -205,10 +208,9 @@ class VisionFeatures:
         """Features [N, C] without [CLS]."""
         return self.states[1:]
 
-    def cls_attention(
-        self, layer: Literal["last", "prev"] = "last", heads: bool = False, over: str = "patches"
-    ) -> Tensor:
-        """Attention of [CLS] to the N patches, float32: [N] as one head of full width (Eq. 3), or [H, N] for each head.
+    def cls_attention(self, layer: Literal["last", "prev"] = "last", heads: bool = False, over: str = "patches") -> Tensor:
+        """Attention of [CLS] to the N patches, float32: [N] as one head of full width (Eq. 3), or [H, N] for
+        each head.
 
         ``over`` is the softmax's range: "patches" leaves [CLS] itself out of it, "all" does not.
         """

@@ -1,8 +1,8 @@
 """What the parts of this package tell each other: numpy arrays in frozen dataclasses, no torch.
 
-Names are those of LVLM_CSP with the subscripts flattened (``Lc``, ``N_sys``, ``A_SEG``). A *slot* is a place in
-E_llm = E_sys | E_img | E_usr | E_out before anything was reduced; a *patch* is an image token of that sequence, counted row by
-row from 0; a *row* is a place in the sequence as a layer sees it.
+Names are those of LVLM_CSP with the subscripts flattened (``Lc``, ``N_sys``, ``A_SEG``). A *slot* is a place
+in E_llm = E_sys | E_img | E_usr | E_out before anything was reduced; a *patch* is an image token of that
+sequence, counted row by row from 0; a *row* is a place in the sequence as a layer sees it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class Box(NamedTuple):
 class Layout:
     """Where everything stands in E_llm = E_sys | E_img | E_usr | E_out (Eq. 1 and 10), nothing reduced.
 
-    ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed the masks, one per
-    mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told otherwise). ``answer`` "cut" says
-    that the sequence ends at the read-out row, so that N_out counts less than the teacher-forced answer.
+    ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed
+    the masks, one per mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told
+    otherwise). ``answer`` "cut" says that the sequence ends at the read-out row, so that N_out counts less
+    than the teacher-forced answer.
     """
 
     N_sys: int
@@ -57,9 +58,7 @@ class Layout:
         object.__setattr__(self, "crop", Box(*self.crop))
         for slot in (*self.I_seg, *self.I_rank):
             if not self.N_sys + self.N <= slot < self.T:
-                raise ValueError(
-                    f"a read-out slot must follow the image, in {self.N_sys + self.N}..{self.T - 1}, got {slot}"
-                )
+                raise ValueError(f"a read-out slot must follow the image, in {self.N_sys + self.N}..{self.T - 1}, got {slot}")
 
     @property
     def T(self) -> int:
@@ -99,10 +98,11 @@ class Layout:
 class StageRecord:
     """What one stage ran on. Stages of zero layers leave no record: look stages up by name.
 
-    ``source`` is float32 [n, N]: which patches each image token stands for. A row is one-hot unless the token was merged; rows are
-    non-negative and sum to 1, or are all zero (a kept [CLS]). ``slots`` int64 [n] is each token's place in E_llm (merged: that
-    of its centre), ``position_ids`` int64 [n] its rotary position. ``score`` float32 [N] holds what was ranked on entry, NaN where a
-    patch was not ranked; ``instances`` how many objects Seg-First found.
+    ``source`` is float32 [n, N]: which patches each image token stands for. A row is one-hot unless the token
+    was merged; rows are non-negative and sum to 1, or are all zero (a kept [CLS]). ``slots`` int64 [n] is
+    each token's place in E_llm (merged: that of its centre), ``position_ids`` int64 [n] its rotary position.
+    ``score`` float32 [N] holds what was ranked on entry, NaN where a patch was not ranked; ``instances`` how
+    many objects Seg-First found.
     """
 
     name: str
@@ -138,10 +138,11 @@ class StageRecord:
 class Trace:
     """Everything that happened in one pass through the decoder.
 
-    ``A_SEG`` float32 [L, N] is Eq. 8 at every layer, carried to patches through ``source``, NaN where no token stands for the patch;
-    ``A_text`` float32 [L, N_usr] are the same rows over the user's words. ``heads`` holds float16 [H, N] rows per head for the layer
-    that ranked (``rank_layer``). ``n_per_layer`` counts what ran and ``n_avg`` is its exact mean (Eq. 9). ``forced`` lists what
-    ``force`` changed, stage by stage.
+    ``A_SEG`` float32 [L, N] is Eq. 8 at every layer, carried to patches through ``source``, NaN where no
+    token stands for the patch; ``A_text`` float32 [L, N_usr] are the same rows over the user's words.
+    ``heads`` holds float16 [H, N] rows per head for the layer that ranked (``rank_layer``). ``n_per_layer``
+    counts what ran and ``n_avg`` is its exact mean (Eq. 9). ``forced`` lists what ``force`` changed, stage by
+    stage.
     """
 
     layout: Layout
@@ -171,10 +172,11 @@ class Trace:
 
 @dataclass(frozen=True)
 class Cost:
-    """The bill of one pass: image tokens per layer, their exact mean (Eq. 9), and arithmetic by two conventions.
+    """The bill of one pass: image tokens per layer, their exact mean (Eq. 9), and arithmetic by two
+    conventions.
 
-    ``macs`` is Eq. 10-11 as written, multiply-accumulates over all tokens; ``flops`` is twice that. ``paper_tflops`` is the convention
-    behind the paper's printed columns, 24 L d^2 (N_avg + 64) / 1e12.
+    ``macs`` is Eq. 10-11 as written, multiply-accumulates over all tokens; ``flops`` is twice that.
+    ``paper_tflops`` is the convention behind the paper's printed columns, 24 L d^2 (N_avg + 64) / 1e12.
     """
 
     n_per_layer: tuple[int, ...]
@@ -186,7 +188,9 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What was asked: ``image`` uint8 RGB [H, W, 3], the query's words, a method by name with its knobs, seed and model."""
+    """What was asked: ``image`` uint8 RGB [H, W, 3], the query's words, a method by name with its knobs,
+    seed and model.
+    """
 
     image: NDArray[np.uint8]
     query: str
@@ -199,9 +203,7 @@ class Request:
     def __post_init__(self) -> None:
         image = np.asarray(self.image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"image must be uint8 RGB [H, W, 3], got {image.dtype} {list(image.shape)}; convert it to RGB first"
-            )
+            raise ValueError(f"image must be uint8 RGB [H, W, 3], got {image.dtype} {list(image.shape)}; convert it to RGB first")
         _freeze(self, image=np.uint8)
 
 
@@ -209,9 +211,10 @@ class Request:
 class Result:
     """The answer to a `Request`, K masks for K [SEG] tokens, with all that is needed to draw it again.
 
-    ``logits`` float32 [K, h, w] as SAM's mask decoder returns them; ``iou`` float32 [K] SAM's own score; ``seg_state`` float32 [K, d] after
-    the final norm. ``ms`` are measured milliseconds by part; ``notes`` the fallbacks taken. ``sam_input`` is the size (height, width) to
-    which SAM's preprocessing brought the picture, ``sam_size`` the side of the square it was padded to.
+    ``logits`` float32 [K, h, w] as SAM's mask decoder returns them; ``iou`` float32 [K] SAM's own score;
+    ``seg_state`` float32 [K, d] after the final norm. ``ms`` are measured milliseconds by part; ``notes`` the
+    fallbacks taken. ``sam_input`` is the size (height, width) to which SAM's preprocessing brought the
+    picture, ``sam_size`` the side of the square it was padded to.
     """
 
     request: Request
@@ -229,7 +232,9 @@ class Result:
         _freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)
 
     def full_logits(self) -> NDArray[np.float32]:
-        """Logits at the picture's own size, float32 [K, H, W]: upsample to SAM's square, cut off its padding, resize."""
+        """Logits at the picture's own size, float32 [K, H, W]: upsample to SAM's square, cut off its
+        padding, resize.
+        """
         height, width = self.request.image.shape[:2]
         square = resize_bilinear(self.logits, (self.sam_size, self.sam_size))
         return resize_bilinear(square[:, : self.sam_input[0], : self.sam_input[1]], (height, width))
@@ -301,7 +306,9 @@ class Result:
 
 
 def resize_bilinear(maps: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Resize float [K, h, w] to float32 [K, *size], half-pixel centres, no antialiasing: torch's ``interpolate(mode="bilinear")``."""
+    """Resize float [K, h, w] to float32 [K, *size], half-pixel centres, no antialiasing: torch's
+    ``interpolate(mode="bilinear")``.
+    """
     maps = np.asarray(maps, np.float32)
     for axis, n_out in ((1, size[0]), (2, size[1])):
         n_in = maps.shape[axis]

@@ -3,8 +3,7 @@ import math
 import pytest
 import tiny_decoder as tiny
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from csp.clusters import CLUSTERS, SELECTORS, Settings, even_grid
 from csp.decoder import View
@@ -28,9 +27,9 @@ def test_the_paper_has_four():
 def test_three_of_them_return_exactly_Nc(name, Nc, seed):
     S = pick(name, Nc, seed=seed).S.tolist()
     assert len(S) == Nc
-    assert S == sorted(set(S))
+    assert sorted(set(S)) == S
     assert 0 <= S[0] <= S[-1] < 16
-    assert S == pick(name, Nc, seed=seed).S.tolist()
+    assert pick(name, Nc, seed=seed).S.tolist() == S
 
 
 def test_uniform_is_eq_2_and_knows_no_rows():
@@ -49,7 +48,7 @@ def test_even_grids_hold_what_was_asked(rows, cols, data):
     n = data.draw(st.integers(1, rows * cols))
     S = even_grid(rows, cols, n).tolist()
     assert len(S) == n
-    assert S == sorted(set(S))
+    assert sorted(set(S)) == S
     assert 0 <= S[0] <= S[-1] < rows * cols
 
 
@@ -123,9 +122,7 @@ def test_no_detector_is_an_error_with_a_remedy():
 
 @settings(deadline=None)
 @given(
-    st.lists(
-        st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=16, max_size=16), min_size=1, max_size=5
-    ),
+    st.lists(st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=16, max_size=16), min_size=1, max_size=5),
     st.integers(1, 16),
     st.integers(0, 99),
 )
@@ -144,4 +141,4 @@ def test_seg_first_by_the_rules(masks, Nc, seed):
         assert len(S & own) >= share - (abs(Nc * sum(mask) / total % 1) < 1e-6)
         upper += share
     assert 1 <= len(S) <= upper
-    assert S <= {patch for mask in alive for patch, share in enumerate(mask) if share}
+    assert {patch for mask in alive for patch, share in enumerate(mask) if share} >= S

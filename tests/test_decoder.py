@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tiny_decoder as tiny
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tiny_decoder import run
 
 from csp.decoder import Choice, Stage, decode, planned
@@ -157,7 +156,9 @@ def test_what_ran_is_what_was_planned(method, seed):
 @settings(deadline=None, max_examples=25)
 @given(csp_settings(), st.sampled_from([(24,), (25,), (24, 26)]))
 def test_the_read_out_row_is_found_by_slot_under_every_plan(method, I_seg):
-    """Layers that do nothing: the state read must be what stood at that slot, whatever was dropped around it."""
+    """Layers that do nothing: the state read must be what stood at that slot, whatever was dropped around
+    it.
+    """
     model = tiny.llama(num_layers=8, kv_heads=4)
     start = tiny.start(I_seg=I_seg)
 
@@ -199,7 +200,9 @@ def test_force_keeps_and_drops_after_the_selection_and_is_recorded():
 
 
 def test_force_brings_a_token_in_with_the_state_it_has():
-    """Kept by force at pruning: the state after scattering, so that keeping all is the same as never pruning."""
+    """Kept by force at pruning: the state after scattering, so that keeping all is the same as never
+    pruning.
+    """
     everything = run(CSP(Lc=2, Nc=4, Ls=2, Np=3), force={"pruning": {"keep": range(tiny.N)}})
     never = run(CSP(Lc=2, Nc=4, Ls=2, Np=tiny.N))
     assert torch.equal(everything.seg_state, never.seg_state)

@@ -1,4 +1,6 @@
-"""The paper's six tables, recomputed. Rows that do not fit are named one by one, with what they would have to say."""
+"""The paper's six tables, recomputed. Rows that do not fit are named one by one, with what they would have
+to say.
+"""
 
 import json
 from pathlib import Path
@@ -31,12 +33,12 @@ TFLOPS_MISPRINTS = {
 
 
 def printed_rows():
-    """Every printed row: table, name, shape, N_avg to use (exact where the configuration is printed), TFLOPs."""
+    """Every printed row: table, name, shape, N_avg to use (exact where the configuration is printed),
+    TFLOPs.
+    """
     for table in ("table1", "table2", "table3", "table4", "table5"):
         for row in TABLES[table]["rows"]:
-            name = row.get("method") or (
-                f"{row['clustering']}/{row['nc']}" if "nc" in row else str(row["config"])
-            )
+            name = row.get("method") or (f"{row['clustering']}/{row['nc']}" if "nc" in row else str(row["config"]))
             name += f"@{row['dropping_ratio']}" if "dropping_ratio" in row else ""
             yield table, name, TABLES[table]["setting"], row
     for block in TABLES["table6"]["blocks"]:
@@ -100,13 +102,9 @@ def test_presets_say_what_the_tables_print():
     printed = {(t, s, r["n_avg"], r["tflops"]) for t, _, s, r in printed_rows()}
     for key, preset in PRESETS.items():
         assert (f"table{preset.table}", preset.shape, preset.n_avg, preset.tflops) in printed, key
-        config = (
-            preset.knobs and preset.method == "csp" and [preset.knobs[k] for k in ("Lc", "Nc", "Ls", "Np")]
-        )
+        config = preset.knobs and preset.method == "csp" and [preset.knobs[k] for k in ("Lc", "Nc", "Ls", "Np")]
         if config:
-            assert any(
-                r["config"] == config and t == f"table{preset.table}" for t, _, _, r in printed_rows()
-            ), key
+            assert any(r["config"] == config and t == f"table{preset.table}" for t, _, _, r in printed_rows()), key
 
 
 def test_one_layer_by_hand():
@@ -123,7 +121,4 @@ def test_the_bill():
 
 
 def test_counts_stay_exact_at_7b():
-    assert (
-        flops.macs_per_layer(320, 4096, 11008)
-        == 4 * 320 * 4096**2 + 2 * 320**2 * 4096 + 3 * 320 * 4096 * 11008
-    )
+    assert flops.macs_per_layer(320, 4096, 11008) == 4 * 320 * 4096**2 + 2 * 320**2 * 4096 + 3 * 320 * 4096 * 11008

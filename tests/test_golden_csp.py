@@ -41,8 +41,6 @@ def test_three_stages(id):
     a_seg = golden["a_seg"]
     np.testing.assert_allclose(trace.stage("pruning").score, a_seg, atol=5e-6)
     assert trace.rank_layer == params["Lc"] + params["Ls"] - 1
-    torch.testing.assert_close(
-        out.seg_state.flatten(), golden["seg_hidden"].flatten().float(), atol=2e-4, rtol=0
-    )
+    torch.testing.assert_close(out.seg_state.flatten(), golden["seg_hidden"].flatten().float(), atol=2e-4, rtol=0)
     assert out.sequence.slots.tolist() == golden["rows"].tolist()
     torch.testing.assert_close(final(out), golden["last_hidden"].float(), atol=2e-4, rtol=0)

@@ -1,8 +1,7 @@
 import pytest
 import tiny_decoder as tiny
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from csp.tokens import Sequence, by_score, restore, top
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import csp
 from csp.types import Box, Cost, Layout, Request, Result, StageRecord, Trace, resize_bilinear
@@ -25,14 +24,10 @@ def make_result(**changes: Any) -> Result:
     )
     A_SEG = np.where(np.isnan(score), np.nan, rng.random((3, 6)))
     heads = {1: rng.random((4, 6)).astype(np.float16)}
-    trace = Trace(
-        LAYOUT, stages, A_SEG, rng.random((3, 3)), 1, heads, (2, 2, 2), 2.0, {"pruning": {"keep": (4,)}}
-    )
+    trace = Trace(LAYOUT, stages, A_SEG, rng.random((3, 3)), 1, heads, (2, 2, 2), 2.0, {"pruning": {"keep": (4,)}})
     knobs = {"Nc": 2, "cluster": "cls", "k": (8, 16), "r": 0.7}
     settings: dict[str, Any] = {
-        "request": Request(
-            rng.integers(0, 255, (30, 40, 3), np.uint8), "the «red» ball", "csp", knobs, 7, "park"
-        ),
+        "request": Request(rng.integers(0, 255, (30, 40, 3), np.uint8), "the «red» ball", "csp", knobs, 7, "park"),
         "logits": rng.standard_normal((2, 16, 16)),
         "iou": [0.5, 0.25],
         "seg_state": rng.standard_normal((2, 8)),
@@ -82,10 +77,7 @@ def test_a_result_survives_save_and_open(tmp_path):
 
 def test_a_saved_run_opens_without_torch(tmp_path):
     make_result().save(tmp_path / "run.npz")
-    code = (
-        "import sys; sys.modules['torch'] = None; import csp;"
-        f"print(csp.Result.open({str(tmp_path / 'run.npz')!r}).mask.sum())"
-    )
+    code = f"import sys; sys.modules['torch'] = None; import csp;print(csp.Result.open({str(tmp_path / 'run.npz')!r}).mask.sum())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(out) == make_result().mask.sum()
 
@@ -172,9 +164,7 @@ def test_a_grid_that_does_not_hold_N_is_refused():
         Layout(2, 6, 3, 2, (2, 2), Box(0, 0, 1, 1), (9,))
 
 
-@pytest.mark.parametrize(
-    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8)]
-)
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8)])
 def test_pictures_are_rgb_bytes(image):
     with pytest.raises(ValueError, match="image must be uint8 RGB"):
         Request(image, "a ball")

@@ -3,10 +3,58 @@
 from __future__ import annotations
 
 from csp.methods.base import Knob, Method, build, knobs, values
+from csp.methods.budget import expected_n_avg, solve
+from csp.methods.controls import Control
 from csp.methods.csp import CSP
+from csp.methods.fastv import FastV
+from csp.methods.feather import Feather
 from csp.methods.full import Full
 from csp.methods.presets import PRESETS, Preset
+from csp.methods.prumerge import PruMerge, PruMergePlus
+from csp.methods.pyramiddrop import PyramidDrop
+from csp.methods.simignore import Simignore
+from csp.methods.sparsevlm import SparseVLM
+from csp.methods.visionzip import VisionZip
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Full, CSP)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method
+    for method in (
+        Full,
+        CSP,
+        PruMerge,
+        PruMergePlus,
+        VisionZip,
+        FastV,
+        Simignore,
+        SparseVLM,
+        PyramidDrop,
+        Feather,
+    )
+}
+# Not in the paper's comparison: what any of its methods must beat at the same schedule.
+CONTROLS: dict[str, type[Method]] = {Control.name: Control}
 
-__all__ = ["CSP", "METHODS", "PRESETS", "Full", "Knob", "Method", "Preset", "build", "knobs", "values"]
+__all__ = [
+    "CONTROLS",
+    "CSP",
+    "METHODS",
+    "PRESETS",
+    "Control",
+    "FastV",
+    "Feather",
+    "Full",
+    "Knob",
+    "Method",
+    "Preset",
+    "PruMerge",
+    "PruMergePlus",
+    "PyramidDrop",
+    "Simignore",
+    "SparseVLM",
+    "VisionZip",
+    "build",
+    "expected_n_avg",
+    "knobs",
+    "solve",
+    "values",
+]

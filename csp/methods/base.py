@@ -1,27 +1,27 @@
-"""What every method is: a frozen dataclass whose fields are its knobs, and a plan known before a layer runs."""
+"""What every method is: a frozen dataclass whose fields are its knobs, and a plan known before a layer
+runs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
 from csp.checks import check_choice, check_integer, check_number
 from csp.decoder import Choice, Stage, View
 from csp.tokens import ImageTokens
-from csp.types import Layout
-
-Query = Literal["official", "paper", "seg"]
 
 
 @dataclass(frozen=True)
 class Knob:
     """A field of a method as a control needs it: its default, its range or its choices, and what it does.
 
-    ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at hand.
+    ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at
+    hand.
     """
 
     name: str
@@ -41,7 +41,9 @@ class Method(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
-        """The stages for N image tokens and L layers. Pure. Raises ValueError where a knob does not fit N or L."""
+        """The stages for N image tokens and L layers. Pure. Raises ValueError where a knob does not fit N
+        or L.
+        """
         ...
 
 
@@ -77,7 +79,9 @@ def build(method: type[Method], settings: Mapping[str, Any]) -> Method:
 
 
 def check_knobs(method: Method) -> None:
-    """Refuse values of the wrong kind or outside the bounds that hold for every model; for ``__post_init__``."""
+    """Refuse values of the wrong kind or outside the bounds that hold for every model; for
+    ``__post_init__``.
+    """
     for knob in knobs(method):
         value = getattr(method, knob.name)
         high = None if isinstance(knob.high, str) else knob.high
@@ -85,9 +89,7 @@ def check_knobs(method: Method) -> None:
             check_choice(knob.name, value, knob.choices)
         elif isinstance(knob.default, tuple):
             if not isinstance(value, tuple | list) or not value:
-                raise ValueError(
-                    f"{knob.name} must be a list of numbers such as {knob.default}, got {value!r}"
-                )
+                raise ValueError(f"{knob.name} must be a list of numbers such as {knob.default}, got {value!r}")
             kind = float if any(isinstance(v, float) for v in knob.default) else int
             object.__setattr__(method, knob.name, tuple(_check_one(knob, kind, v, high) for v in value))
         elif isinstance(knob.default, int | float):
@@ -110,12 +112,12 @@ def check_L(name: str, value: int, L: int, low: int = 0) -> int:
     return check_integer(name, value, low, L, f"the decoder has {L} layers")
 
 
-def whole_answer(layout: Layout, who: str) -> None:
-    """Refuse a sequence whose answer was cut off, by name, where rows of the answer are read."""
-    if layout.answer == "cut":
-        raise ValueError(
-            f"{who} reads rows of the whole answer, but answer='cut' ended it at the read-out; use answer='full'"
-        )
+def check_increasing(name: str, layers: tuple[int, ...], L: int) -> None:
+    """Counts of layers that have run, each larger than the one before, in 1..L."""
+    for before, layer in zip((0, *layers), layers, strict=False):
+        check_L(name, layer, L, 1)
+        if layer <= before:
+            raise ValueError(f"{name} must increase, got {layers}")
 
 
 def everything(view: View) -> Choice:
@@ -131,7 +133,9 @@ def ranked(
     heads: Tensor | None = None,
     layer: int | None = None,
 ) -> Choice:
-    """A choice made by ``score`` [n] over the present tokens, with ``heads`` [H, n] of ``layer``, carried to patches."""
+    """A choice made by ``score`` [n] over the present tokens, with ``heads`` [H, n] of ``layer``, carried
+    to patches.
+    """
     now = view.now.image
     return Choice(
         kept,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
 from csp.clusters import CLUSTERS, SELECTORS, Settings
-from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_L, check_N, knob, ranked, whole_answer
+from csp.decoder import Choice, Stage, View, planned
+from csp.methods.base import check_knobs, check_L, check_N, knob, ranked
+from csp.methods.rows import whole_answer
 from csp.tokens import restore, top
 
 
 @dataclass(frozen=True)
 class CSP:
-    """Lc layers reason coarsely on Nc tokens, Ls layers finely on all N, the rest on the Np that [SEG] attends to most.
+    """Lc layers reason coarsely on Nc tokens, Ls layers finely on all N, the rest on the Np that [SEG]
+    attends to most.
 
-    Positions are kept throughout (Eq. 6). Lc = 0 means no clustering stage; Ls = 0 ranks among the clustered tokens; Lc + Ls = L means
-    no pruning.
+    Positions are kept throughout (Eq. 6). Lc = 0 means no clustering stage; Ls = 0 ranks among the clustered
+    tokens; Lc + Ls = L means no pruning.
     """
 
     Lc: int = knob(8, "layers of the clustering stage", 0, "L")
@@ -25,9 +27,7 @@ class CSP:
     Ls: int = knob(6, "layers of the scattering stage, all image tokens", 0, "L")
     Np: int = knob(16, "image tokens that survive into the pruning stage", 1, "N")
     cluster: str = knob("uniform", "how the clustering stage picks its tokens", choices=CLUSTERS)
-    uniform: Literal["eq2", "even"] = knob(
-        "eq2", "Uniform: the paper's Eq. 2, or even over both axes", choices=("eq2", "even")
-    )
+    uniform: Literal["eq2", "even"] = knob("eq2", "Uniform: the paper's Eq. 2, or even over both axes", choices=("eq2", "even"))
     cls: Literal["full", "heads"] = knob(
         "full", "CLS: one head of full width (Eq. 3), or the mean over heads", choices=("full", "heads")
     )
@@ -56,9 +56,7 @@ class CSP:
         if Lp < 0:
             raise ValueError(f"Lc + Ls must be at most {L} (the decoder has {L} layers), got {Lc} + {Ls}")
         if Lc + Ls == 0:
-            raise ValueError(
-                "Lc + Ls must be at least 1 (no layer would have run that could rank), got 0 + 0"
-            )
+            raise ValueError("Lc + Ls must be at least 1 (no layer would have run that could rank), got 0 + 0")
         Nc = check_N("Nc", self.Nc, N) if Lc else N
         Np = check_N("Np", self.Np, N) if Lp else N
         counted: int | None = None if Lc and self.cluster == "seg-first" else Nc
@@ -72,6 +70,16 @@ class CSP:
             Stage("pruning", Lp, survivors, self._prune),
         )
         return tuple(stage for stage in stages if stage.L)
+
+    def expected(self, N: int, L: int) -> tuple[int | None, ...]:
+        """Image tokens of every layer as the paper counts them, Nc where Seg-First finds what it finds."""
+        return planned(replace(self, cluster="uniform").plan(N, L))
+
+    def amounts(self, N: int) -> range:
+        return range(1, N + 1)
+
+    def spend(self, amount: int) -> CSP:
+        return replace(self, Nc=amount)
 
     def _cluster(self, Nc: int, view: View) -> Choice:
         """Eq. 2-5, positions as they were (Eq. 6)."""
@@ -91,15 +99,11 @@ class CSP:
             slots = layout.I_rank
         else:
             whole_answer(layout, f"csp with row={self.row!r}")
-            slots = (
-                tuple(range(layout.out.start, layout.out.stop)) if self.row == "answer" else (layout.T - 1,)
-            )
+            slots = tuple(range(layout.out.start, layout.out.stop)) if self.row == "answer" else (layout.T - 1,)
         heads = view.attention(slots, self.layer).mean(dim=1)
         score = heads.mean(dim=0)
         kept = view.now.image.take(top(score, self.Np))
-        return ranked(
-            view, kept, score, "A_SEG", heads, view.layer - 1 if self.layer == "last" else view.layer
-        )
+        return ranked(view, kept, score, "A_SEG", heads, view.layer - 1 if self.layer == "last" else view.layer)
 
 
 def _scatter(view: View) -> Choice:

@@ -1,7 +1,9 @@
 """The paper's tables as data: which knobs make which row, and what the paper prints beside it.
 
-Keys read ``table6/7B-224/70``: table, model, and pruning ratio or method. Tables 1, 4, 5 and 6 print CSP's knobs (Lc, Nc, Ls, Np); Tables 2
-and 3 print N_avg alone, so their CSP rows have no knobs here. N_avg is printed truncated.
+Keys read ``table6/7B-224/70``: table, model, and pruning ratio or method. Tables 1, 4, 5 and 6 print CSP's
+knobs (Lc, Nc, Ls, Np); Tables 2 and 3 print N_avg alone, so their CSP rows have no knobs here. Rivals' knobs
+are not printed either: those here are inferred from the printed N_avg, and their notes say how surely. N_avg
+is printed truncated.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shape:
-    """A language model as the bill needs it: N image tokens, L layers of width d and MLP width m (Llama 2's public sizes)."""
+    """A language model as the bill needs it: N image tokens, L layers of width d and MLP width m (Llama
+    2's public sizes).
+    """
 
     N: int
     L: int
@@ -23,7 +27,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Preset:
-    """One row of a table. ``knobs`` None: the paper does not print them. ``n_avg`` and ``tflops`` are as printed."""
+    """One row of a table. ``knobs`` None: the paper does not print them. ``n_avg`` and ``tflops`` are as
+    printed.
+    """
 
     table: int
     shape: str
@@ -91,6 +97,87 @@ _TABLE_5 = {
 _TABLE_2_CSP = {70: (170, 3.01), 80: (115, 2.3), 90: (66, 1.67)}
 _TABLE_3_CSP = (74.8, 3.37)
 
+FIXED_N = "count certain; whether a ratio or an outlier rule gave it is not known"
+SPLIT = "total certain; split by the authors' ratio of 27 to 5"
+LIKE_FASTV = "the budget of FastV, hence its schedule; medium certainty"
+NATURAL = "not identifiable; a natural schedule with this N_avg"
+
+# Table, model, key, method, knobs, printed N_avg and TFLOPs, how sure the knobs are.
+_RIVALS: tuple[tuple[int, str, str, str, dict[str, Any], float, float, str], ...] = (
+    (1, "7B-224", "prumerge", "prumerge", {"n": 74}, 75, 1.79, FIXED_N),
+    (
+        1,
+        "7B-224",
+        "prumerge+",
+        "prumerge+",
+        {"total": 95},
+        95,
+        2.04,
+        "count certain; the adaptive rule is plausible",
+    ),
+    (1, "7B-224", "visionzip", "visionzip", {"dominant": 68, "contextual": 12}, 80, 1.85, SPLIT),
+    (1, "7B-224", "fastv", "fastv", {"K": 2, "R": 64}, 76, 1.8, "the paper's Figure 3 names K = 2, R = 64"),
+    (1, "7B-224", "simignore", "simignore", {"K": 2, "R": 64}, 76, 1.8, LIKE_FASTV),
+    (
+        1,
+        "7B-224",
+        "simignore/entry",
+        "simignore",
+        {"K": 0, "R": 76},
+        76,
+        1.8,
+        "alternative: 0.3 N before the decoder",
+    ),
+    (
+        1,
+        "7B-224",
+        "sparsevlm",
+        "sparsevlm",
+        {"layers": (1,), "keep": (64,), "recycle": "no"},
+        76,
+        1.8,
+        LIKE_FASTV,
+    ),
+    (
+        1,
+        "7B-224",
+        "sparsevlm/official",
+        "sparsevlm",
+        {"layers": (2, 6, 15), "keep": (100, 67, 37)},
+        76,
+        1.8,
+        "the authors' shape (300, 200, 110 of 576), rescaled",
+    ),
+    (1, "7B-224", "pyramiddrop", "pyramiddrop", {"layers": (5, 10, 15, 20), "lam": 0.5}, 81, 1.87, NATURAL),
+    (1, "7B-224", "pyramiddrop/2", "pyramiddrop", {"layers": (3, 10, 17), "lam": 0.5}, 81, 1.87, NATURAL),
+    (
+        1,
+        "7B-224",
+        "feather",
+        "feather",
+        {"k": (8, 16), "r": 0.8, "stride": 3},
+        85,
+        1.92,
+        "high: r alone differs from the authors' default; N_avg is the expected one",
+    ),
+    (2, "7B-336", "prumerge/70", "prumerge", {"n": 171}, 172, 3.04, FIXED_N),
+    (2, "7B-336", "visionzip/70", "visionzip", {"dominant": 149, "contextual": 27}, 176, 3.01, SPLIT),
+    (2, "7B-336", "fastv/70", "fastv", {"K": 2, "R": 150}, 176, 3.1, "K = 2 fits all five rows"),
+    (2, "7B-336", "pyramiddrop/70", "pyramiddrop", {"layers": (4, 8, 16), "lam": 0.5}, 180, 3.14, NATURAL),
+    (2, "7B-336", "prumerge/80", "prumerge", {"n": 114}, 115, 2.3, FIXED_N),
+    (2, "7B-336", "visionzip/80", "visionzip", {"dominant": 98, "contextual": 17}, 115, 2.3, SPLIT),
+    (2, "7B-336", "fastv/80", "fastv", {"K": 2, "R": 80}, 111, 2.25, "K = 2 fits all five rows"),
+    (2, "7B-336", "pyramiddrop/80", "pyramiddrop", {"layers": (4, 8, 16), "lam": 0.3}, 114, 2.29, NATURAL),
+    (2, "7B-336", "prumerge/90", "prumerge", {"n": 57}, 58, 1.57, FIXED_N),
+    (2, "7B-336", "visionzip/90", "visionzip", {"dominant": 51, "contextual": 9}, 60, 1.59, SPLIT),
+    (2, "7B-336", "fastv/90", "fastv", {"K": 2, "R": 30}, 64, 1.64, "K = 2 fits all five rows"),
+    (2, "7B-336", "pyramiddrop/90", "pyramiddrop", {"layers": (2, 6, 10, 14), "lam": 0.3}, 68, 1.7, NATURAL),
+    (2, "7B-336", "pyramiddrop/90/2", "pyramiddrop", {"layers": (2, 9, 16), "lam": 0.2}, 68, 1.7, NATURAL),
+    (3, "13B-224", "prumerge", "prumerge", {"n": 74}, 75, 3.49, FIXED_N),
+    (3, "13B-224", "visionzip", "visionzip", {"dominant": 68, "contextual": 12}, 80, 3.62, SPLIT),
+    (3, "13B-224", "fastv", "fastv", {"K": 2, "R": 64}, 73, 3.45, "K = 2 fits all five rows"),
+)
+
 
 def _csp(Lc: int, Nc: int, Ls: int, Np: int, **more: Any) -> dict[str, Any]:
     return {"Lc": Lc, "Nc": Nc, "Ls": Ls, "Np": Np, **more}
@@ -105,27 +192,21 @@ def _rows() -> dict[str, Preset]:
         "table3/13B-224/csp": Preset(3, "13B-224", "csp", "70 %", None, *_TABLE_3_CSP, NOT_PRINTED),
     }
     for ratio, printed in _TABLE_2_CSP.items():
-        rows[f"table2/7B-336/csp/{ratio}"] = Preset(
-            2, "7B-336", "csp", f"{ratio} %", None, *printed, NOT_PRINTED
-        )
+        rows[f"table2/7B-336/csp/{ratio}"] = Preset(2, "7B-336", "csp", f"{ratio} %", None, *printed, NOT_PRINTED)
     for cluster, by_Nc in _TABLE_4.items():
         for Nc, printed in by_Nc.items():
             knobs = _csp(8, Nc, 6, 16, cluster=cluster)
-            rows[f"table4/7B-224/{cluster}/{Nc}"] = Preset(
-                4, "7B-224", "csp", f"{cluster}, Nc {Nc}", knobs, *printed
-            )
+            rows[f"table4/7B-224/{cluster}/{Nc}"] = Preset(4, "7B-224", "csp", f"{cluster}, Nc {Nc}", knobs, *printed)
     for (Lc, Ls), by_Np in _TABLE_5.items():
         for Np, printed in by_Np.items():
             label = f"Lc {Lc}, Ls {Ls}, Np {Np}"
-            rows[f"table5/7B-224/{Lc}-{Ls}/{Np}"] = Preset(
-                5, "7B-224", "csp", label, _csp(Lc, 64, Ls, Np), *printed
-            )
+            rows[f"table5/7B-224/{Lc}-{Ls}/{Np}"] = Preset(5, "7B-224", "csp", label, _csp(Lc, 64, Ls, Np), *printed)
     for shape, by_ratio in _TABLE_6.items():
         rows[f"table6/{shape}/0"] = Preset(6, shape, "full", "dense", {}, *_TABLE_6_DENSE[shape])
         for ratio, (config, n_avg, tflops) in by_ratio.items():
-            rows[f"table6/{shape}/{ratio}"] = Preset(
-                6, shape, "csp", f"{ratio} %", _csp(*config), n_avg, tflops
-            )
+            rows[f"table6/{shape}/{ratio}"] = Preset(6, shape, "csp", f"{ratio} %", _csp(*config), n_avg, tflops)
+    for table, shape, key, method, knobs, mean, tflops, note in _RIVALS:
+        rows[f"table{table}/{shape}/{key}"] = Preset(table, shape, method, key, knobs, mean, tflops, note)
     return rows
 
 

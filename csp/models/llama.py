@@ -1,7 +1,8 @@
 """`csp.decoder.DecoderLayers` over an unmodified transformers LlamaModel: no subclass, no patch, no hook.
 
-The layers are called one by one, as ``LlamaModel.forward`` does. With SDPA and no mask each layer is causal by itself, whatever
-the position ids; with eager attention "no mask" would silently mean "not causal", so a mask is built there.
+The layers are called one by one, as ``LlamaModel.forward`` does. With SDPA and no mask each layer is causal
+by itself, whatever the position ids; with eager attention "no mask" would silently mean "not causal", so a
+mask is built there.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ class Llama:
     def num_layers(self) -> int:
         return len(self.llm.layers)
 
-    def run(
-        self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None
-    ) -> Ran:
+    def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
         """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.decoder.DecoderLayers`."""
         cos_sin = self._cos_sin(hidden, position_ids)
         mask = self._mask(hidden)
@@ -37,20 +36,14 @@ class Llama:
         entering, recorded = hidden, []
         for index in range(first, first + L):
             entering = hidden
-            hidden = self._layer(index)(
-                hidden, attention_mask=mask, past_key_values=cache, position_embeddings=cos_sin
-            )
+            hidden = self._layer(index)(hidden, attention_mask=mask, past_key_values=cache, position_embeddings=cos_sin)
             if cache is not None and record is not None:
                 rows = record.to(hidden.device)
                 q = self._project("q_proj", index, entering[:, rows])
                 cos, sin = (part[:, rows] for part in cos_sin)
                 q, _ = apply_rotary_pos_emb(q, q, cos, sin)
                 keys = cast(Tensor, cast(DynamicLayer, cache.layers[index]).keys)
-                recorded.append(
-                    self._softmax(index, q, keys, rows).mean(
-                        dim=(0, 1, 2)
-                    )
-                )
+                recorded.append(self._softmax(index, q, keys, rows).mean(dim=(0, 1, 2)))
         return Ran(hidden, entering, torch.stack(recorded) if recorded else None)
 
     def attention(
@@ -87,7 +80,9 @@ class Llama:
         return states.unflatten(-1, (-1, block.self_attn.head_dim)).transpose(1, 2)
 
     def _softmax(self, layer: int, q: Tensor, k: Tensor, rows: Tensor, first_column: int = 0) -> Tensor:
-        """Causal attention [B, H, r, n] of queries that stand at ``rows`` over keys from ``first_column`` on, fp32."""
+        """Causal attention [B, H, r, n] of queries that stand at ``rows`` over keys from ``first_column``
+        on, fp32.
+        """
         attn = self._layer(layer).self_attn
         logits = q @ repeat_kv(k, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
         column = first_column + torch.arange(k.shape[2], device=k.device)
@@ -102,6 +97,6 @@ class Llama:
             return None
         n = hidden.shape[1]
         blocked = torch.ones(n, n, dtype=torch.bool, device=hidden.device).triu(diagonal=1)
-        return torch.zeros(n, n, dtype=hidden.dtype, device=hidden.device).masked_fill(
-            blocked, torch.finfo(hidden.dtype).min
-        )[None, None]
+        return torch.zeros(n, n, dtype=hidden.dtype, device=hidden.device).masked_fill(blocked, torch.finfo(hidden.dtype).min)[
+            None, None
+        ]

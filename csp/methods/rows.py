@@ -1,0 +1,33 @@
+"""Whose attention ranks: the query rows of the methods that read the decoder (one choice of words for all of
+them).
+
+``official`` is what the authors' code reads, carried over to a sequence whose answer is already there;
+``paper`` what LVLM_CSP says of earlier methods, "the average over all generated tokens"; ``seg`` the row that
+LVLM_CSP reads itself, to tell rows from schedules.
+"""
+
+from __future__ import annotations
+
+from csp.types import Layout
+
+QUERIES = ("official", "paper", "seg")
+PLACES = ("official", "original")
+
+
+def whole_answer(layout: Layout, who: str) -> None:
+    """Refuse a sequence whose answer was cut off, by name, where rows of the answer are read."""
+    if layout.answer == "cut":
+        raise ValueError(f"{who} reads rows of the whole answer, but answer='cut' ended it at the read-out; use answer='full'")
+
+
+def last_token(layout: Layout, query: str, who: str) -> tuple[int, ...]:
+    """FastV, FEATHER: the last token of the sequence, the mean over the answer, or [SEG]."""
+    if query == "seg":
+        return layout.I_rank
+    whole_answer(layout, f"{who} with query={query!r}")
+    return tuple(range(layout.out.start, layout.out.stop)) if query == "paper" else (layout.T - 1,)
+
+
+def prompt_end(layout: Layout, query: str) -> tuple[int, ...]:
+    """PyramidDrop: the last token before the answer, or [SEG]."""
+    return layout.I_rank if query == "seg" else (layout.usr.stop - 1,)

@@ -1,0 +1,111 @@
+"""Simignore (AAAI 2025): image tokens that resemble no word are ignored.
+
+Read off FanshuoZeng/Simignore at 0690739. Image and text embeddings are compared by cosine before the
+decoder; all pairs are sorted and walked from ``i_index`` in strides of ``step`` until enough images are
+found. From 0 by 1 that is the largest cosine of each image. The authors mask the others, which for all other
+rows equals dropping them with positions kept, and put FastV on top (k2 = 452, K = 5, R = 144 at 7B).
+LVLM_CSP's comparison has FastV's budget: K layers on everything, then R tokens (here by likeness to the
+words). Their walk may start at pair 1, which loses the best pair, and the shipped stride of 2 skips every
+other one: tuned constants, not our default. Not copied: image offsets 35 and 36 in two files, sampled indices
+that nothing reads, a decoder that fails for R >= N/2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from csp.decoder import Choice, Stage, View
+from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
+from csp.methods.rows import PLACES, QUERIES, last_token
+from csp.tokens import top
+
+
+@dataclass(frozen=True)
+class Simignore:
+    """K layers on everything (or, with ``k2``, on the k2 likest tokens), the rest on R. K = 0 cuts before
+    the decoder.
+    """
+
+    K: int = knob(2, "layers that run before the cut to R; 0 cuts before the decoder", 0, "L")
+    R: int = knob(64, "image tokens after the cut", 1, "N")
+    k2: int = knob(0, "image tokens that enter the decoder, the likest to the words; 0: all", 0, "N")
+    rank: Literal["likeness", "attention"] = knob(
+        "likeness",
+        "what ranks at the cut: likeness to the words, or attention as FastV",
+        choices=("likeness", "attention"),
+    )
+    text: Literal["user", "bos"] = knob(
+        "user",
+        "words to compare with: the user's, or BOS and the user's (the 7B script)",
+        choices=("user", "bos"),
+    )
+    step: int = knob(1, "stride of the walk through pairs of image and word, best first", 1, 64)
+    i_index: int = knob(0, "pair at which the walk begins", 0, 64)
+    query: str = knob("official", "rows that rank where attention ranks; words otherwise", choices=QUERIES)
+    positions: str = knob("official", "rotary positions; Simignore keeps the original ones itself", choices=PLACES)
+
+    name: ClassVar[str] = "simignore"
+    label: ClassVar[str] = "Simignore"
+    paper: ClassVar[str] = "Simignore, arXiv 2412.10442"
+    budget: ClassVar[str] = "R"
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+    def plan(self, N: int, L: int) -> tuple[Stage, ...]:
+        K = check_L("K", self.K, L)
+        k2 = check_N("k2", self.k2, N, 0) or N
+        R = check_N("R", self.R, N)
+        if self.k2 and k2 < R:
+            raise ValueError(f"R must be in 1..{k2} (k2 tokens enter the decoder), got {R}")
+        if K == 0 and (self.k2 or self.rank == "attention"):
+            raise ValueError("K must be at least 1 with k2 or rank='attention' (no layer has run that could rank), got 0")
+        first = Stage("alike", K, k2, partial(self._alike, k2)) if self.k2 else Stage("full", K, N, everything)
+        return tuple(stage for stage in (first, Stage("kept", L - K, R, self._keep)) if stage.L)
+
+    def amounts(self, N: int) -> range:
+        return range(1, (self.k2 or N) + 1)
+
+    def spend(self, amount: int) -> Simignore:
+        return replace(self, R=amount)
+
+    def _alike(self, n: int, view: View) -> Choice:
+        similarity = self._similarity(view)
+        rows = walk(similarity, n, self.step, self.i_index).sort().values
+        return ranked(view, view.now.image.take(rows), similarity.amax(dim=1), "likeness")
+
+    def _keep(self, view: View) -> Choice:
+        if self.rank == "likeness":
+            return self._alike(self.R, view)
+        heads = view.attention(last_token(view.layout, self.query, self.name)).mean(dim=1)
+        score = heads.mean(dim=0)
+        return ranked(view, view.now.image.take(top(score, self.R)), score, "attention", heads, view.layer - 1)
+
+    def _similarity(self, view: View) -> Tensor:
+        """Cosines [n, t] of the present image tokens with the words, both as they entered the decoder."""
+        layout, start = view.layout, view.start
+        patches = view.now.image.slots - layout.N_sys
+        image = start.image.hidden[0, patches.to(start.hidden.device)].float()
+        slots = layout.I_rank if self.query == "seg" else range(layout.usr.start, layout.usr.stop)
+        slots = (0, *slots) if self.text == "bos" else slots
+        words = start.hidden[0, start.rows(slots).to(start.hidden.device)].float()
+        return (normalize(image, dim=-1) @ normalize(words, dim=-1).T).cpu()
+
+
+def walk(similarity: Tensor, n: int, step: int = 1, i_index: int = 0) -> Tensor:
+    """The first ``n`` distinct images [n] on a walk through all pairs of ``similarity`` [images, words], best
+    first.
+
+    Raises ValueError where the walk meets fewer.
+    """
+    pairs = torch.sort(similarity.flatten(), descending=True, stable=True).indices[i_index::step]
+    found = list(dict.fromkeys((pairs // similarity.shape[1]).tolist()))
+    if len(found) < n:
+        raise ValueError(f"a walk from pair {i_index} by {step} meets {len(found)} image tokens, {n} are asked for; shorten step")
+    return torch.tensor(found[:n])
