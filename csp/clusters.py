@@ -87,7 +87,7 @@ def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
         own = torch.nonzero(covered >= 0.5).flatten()
         if not len(own):
             own = covered.argmax()[None]
-        share = max(1, math.floor(Nc * float(area / areas.sum())))
+        share = max(1, math.floor(float(Nc * area / areas.sum())))
         # An instance of fewer tokens than its share gives all it has.
         drawn = torch.randperm(len(own), generator=view.rng)[:share]
         chosen.update(own[drawn].tolist())

@@ -8,7 +8,7 @@ behind `DecoderLayers`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence as Seq
+from collections.abc import Callable, Iterable, Mapping, Sequence as Seq
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from csp.checks import check_integer
 from csp.tokens import ImageTokens, Positions, Sequence, VisionFeatures, restore
 from csp.types import Force, Layout, StageRecord, Trace
 
@@ -232,16 +233,18 @@ def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[
     """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
     what it drops.
     """
+    if not isinstance(force or {}, Mapping):
+        raise ValueError(f"force maps stages to patches to keep and drop, got {force!r}")
     checked: dict[str, dict[str, list[int]]] = {}
     for name, orders in (force or {}).items():
         if name not in names:
             raise ValueError(f"force names the stage {name!r}, this run has {', '.join(names)}")
-        if unknown := set(orders) - {"keep", "drop"}:
-            raise ValueError(f"force knows keep and drop, got {', '.join(sorted(map(str, unknown)))}")
-        lists = {order: sorted({int(patch) for patch in orders.get(order, ())}) for order in ("keep", "drop")}
-        for patch in lists["keep"] + lists["drop"]:
-            if not 0 <= patch < N:
-                raise ValueError(f"force names patch {patch}, the image has 0..{N - 1}")
+        if not isinstance(orders, Mapping) or set(orders) - {"keep", "drop"}:
+            raise ValueError(f"force knows keep and drop, each a list of patches, got {orders!r}")
+        lists = {
+            order: sorted({check_integer(f"force[{name!r}][{order!r}]", p, 0, N - 1) for p in orders.get(order, ())})
+            for order in ("keep", "drop")
+        }
         if both := set(lists["keep"]) & set(lists["drop"]):
             raise ValueError(f"force keeps and drops the same patches {sorted(both)}; name each once")
         checked[name] = lists

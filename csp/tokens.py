@@ -98,8 +98,14 @@ def top(score: Tensor, k: int) -> Tensor:
 
 
 def by_score(score: Tensor) -> Tensor:
-    """All rows of ``score`` [n], best first. Equal scores: the lower row comes first."""
-    return torch.sort(score.detach().float().cpu(), descending=True, stable=True).indices
+    """All rows of ``score`` [n], best first. Equal scores: the lower row comes first.
+
+    Raises ValueError for scores that cannot be ranked: attention overflows in half precision on some models.
+    """
+    score = score.detach().float().cpu()
+    if score.isnan().any():
+        raise ValueError("tokens cannot be ranked, their scores are not numbers; run the model in bfloat16 or float32")
+    return torch.sort(score, descending=True, stable=True).indices
 
 
 @dataclass(frozen=True, eq=False)

@@ -225,9 +225,12 @@ def test_force_can_leave_the_decoder_blind():
     ("force", "message"),
     [
         ({"fusing": {"keep": [1]}}, "names the stage 'fusing', this run has clustering, scattering, pruning"),
-        ({"pruning": {"keep": [16]}}, r"names patch 16, the image has 0\.\.15"),
-        ({"pruning": {"drop": [-1]}}, "names patch -1"),
-        ({"pruning": {"hold": [1]}}, "knows keep and drop, got hold"),
+        ({"pruning": {"keep": [16]}}, r"force\['pruning'\]\['keep'\] must be in 0\.\.15, got 16"),
+        ({"pruning": {"drop": [-1]}}, r"must be in 0\.\.15, got -1"),
+        ({"pruning": {"hold": [1]}}, "knows keep and drop, each a list of patches, got {'hold'"),
+        ({"pruning": {"keep": "ab"}}, "must be an integer in 0..15, got 'a'"),
+        ({"pruning": [1]}, "each a list of patches, got \\[1\\]"),
+        ([1], "force maps stages to patches"),
         ({"pruning": {"keep": [1], "drop": [1, 2]}}, r"keeps and drops the same patches \[1\]"),
     ],
 )

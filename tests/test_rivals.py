@@ -25,6 +25,7 @@ from csp.methods import (
     Simignore,
     SparseVLM,
     VisionZip,
+    at_budget,
     expected_n_avg,
     solve,
 )
@@ -277,6 +278,15 @@ def test_no_other_R_is_nearer(target):
 def test_infeasible_budgets_say_which_bound_fails(method, target, message):
     with pytest.raises(ValueError, match=message):
         solve(method, target, 256, 32)
+
+
+def test_where_the_defaults_do_not_reach_the_papers_settings_may():
+    method = at_budget(CSP, 30, 256, 32)
+    assert (method.Lc, method.Ls, method.Np) == (12, 2, 2)
+    assert expected_n_avg(method, 256, 32) == pytest.approx(30, abs=0.5)
+    assert at_budget(CSP, 76, 256, 32) == solve(CSP(), 76, 256, 32)
+    with pytest.raises(ValueError, match="feather reaches N_avg"):
+        at_budget(Feather, 30, 256, 32)
 
 
 def test_adaptive_counts_are_not_guessed():

@@ -66,6 +66,11 @@ def test_of_equal_scores_the_lower_row_wins(scores, k):
     assert top(torch.tensor(scores), k).tolist() == sorted(expected[:k])
 
 
+def test_nan_is_not_ranked():
+    with pytest.raises(ValueError, match="their scores are not numbers; run the model in bfloat16 or float32"):
+        top(torch.tensor([0.5, float("nan")]), 1)
+
+
 def test_values_reach_patches_through_source():
     image = tiny.start().image.take([2, 5])
     image.source[1, 5], image.source[1, 6] = 0.75, 0.25

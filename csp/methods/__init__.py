@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from csp.methods.base import Knob, Method, build, knobs, values
-from csp.methods.budget import expected_n_avg, solve
+from csp.methods.budget import at_budget, expected_n_avg, solve
 from csp.methods.controls import Control
 from csp.methods.csp import CSP
 from csp.methods.fastv import FastV
@@ -52,6 +52,7 @@ __all__ = [
     "Simignore",
     "SparseVLM",
     "VisionZip",
+    "at_budget",
     "build",
     "expected_n_avg",
     "knobs",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from csp.decoder import planned
 from csp.methods.base import Method, values
+from csp.methods.presets import PRESETS, SHAPES
 
 
 class Budgeted(Method, Protocol):
@@ -64,6 +65,25 @@ def solve(method: Budgeted, N_avg: float, N: int, L: int) -> Any:
                 f"{values(at)[method.budget]} with {_others(method)}), got {N_avg:g}; change those"
             )
     return min(tried, key=lambda pair: (abs(pair[0] - N_avg), pair[0]))[1]
+
+
+def at_budget(method: type[Method], N_avg: float, N: int, L: int) -> Any:
+    """``method`` at this N_avg from its defaults, or from the nearest of the paper's settings of it where they do not reach.
+
+    Raises ValueError as `solve` does, for the defaults.
+    """
+    try:
+        return solve(cast(Budgeted, method()), N_avg, N, L)
+    except ValueError:
+        printed = [p for p in PRESETS.values() if p.method == method.name and p.knobs and SHAPES[p.shape].L == L]
+        shapes = {p.shape: SHAPES[p.shape] for p in printed}
+        printed.sort(key=lambda p: (shapes[p.shape].N != N, abs(p.n_avg / shapes[p.shape].N - N_avg / N)))
+        for preset in printed:
+            try:
+                return solve(cast(Budgeted, method(**preset.knobs or {})), N_avg, N, L)
+            except ValueError:
+                continue
+        raise
 
 
 def _others(method: Budgeted) -> str:
