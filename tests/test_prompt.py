@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SPECIALS, write_tokenizer
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from csp.models.prompt import WordPrompt, clean_query, read_slots
 
