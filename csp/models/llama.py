@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaModel
 from transformers.cache_utils import DynamicLayer
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer, apply_rotary_pos_emb, repeat_kv
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, repeat_kv, rotate_half
 
 from csp.decoder import Ran
 
@@ -32,19 +32,19 @@ class Llama:
         """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.decoder.DecoderLayers`."""
         cos_sin = self._cos_sin(hidden, position_ids)
         mask = self._mask(hidden)
-        cache = DynamicCache() if record is not None else None
-        entering, recorded = hidden, []
+        rows = None if record is None else record.to(hidden.device)
+        cache = None if rows is None else DynamicCache()
+        entering, logits = hidden, []
         for index in range(first, first + L):
             entering = hidden
             hidden = self._layer(index)(hidden, attention_mask=mask, past_key_values=cache, position_embeddings=cos_sin)
-            if cache is not None and record is not None:
-                rows = record.to(hidden.device)
-                q = self._project("q_proj", index, entering[:, rows])
-                cos, sin = (part[:, rows] for part in cos_sin)
-                q, _ = apply_rotary_pos_emb(q, q, cos, sin)
+            if cache is not None and rows is not None:
+                q = _rotate(self._project("q_proj", index, entering[:, rows]), cos_sin, rows)
                 keys = cast(Tensor, cast(DynamicLayer, cache.layers[index]).keys)
-                recorded.append(self._softmax(index, q, keys, rows).mean(dim=(0, 1, 2)))
-        return Ran(hidden, entering, torch.stack(recorded) if recorded else None)
+                logits.append(self._logits(index, q, keys))
+        # One softmax for the whole stage: on a small model the kernels' start would cost more than their work.
+        recorded = None if rows is None else _softmax(torch.stack(logits), rows).mean(dim=(1, 2, 3))
+        return Ran(hidden, entering, recorded)
 
     def attention(
         self,
@@ -61,10 +61,9 @@ class Llama:
         q = self._project("q_proj", layer, hidden[:, rows])
         k = self._project("k_proj", layer, hidden[:, columns])
         if rope:
-            cos, sin = self._cos_sin(hidden, position_ids)
-            q, _ = apply_rotary_pos_emb(q, q, cos[:, rows], sin[:, rows])
-            k, _ = apply_rotary_pos_emb(k, k, cos[:, columns], sin[:, columns])
-        return self._softmax(layer, q, k, rows, columns.start)[0]
+            cos_sin = self._cos_sin(hidden, position_ids)
+            q, k = _rotate(q, cos_sin, rows), _rotate(k, cos_sin, columns)
+        return _softmax(self._logits(layer, q, k), rows, columns.start)[0]
 
     def norm(self, hidden: Tensor) -> Tensor:
         """The final RMSNorm."""
@@ -79,14 +78,10 @@ class Llama:
         states = getattr(block.self_attn, name)(block.input_layernorm(hidden))
         return states.unflatten(-1, (-1, block.self_attn.head_dim)).transpose(1, 2)
 
-    def _softmax(self, layer: int, q: Tensor, k: Tensor, rows: Tensor, first_column: int = 0) -> Tensor:
-        """Causal attention [B, H, r, n] of queries that stand at ``rows`` over keys from ``first_column``
-        on, fp32.
-        """
+    def _logits(self, layer: int, q: Tensor, k: Tensor) -> Tensor:
+        """Scaled products [B, H, r, n] of queries and keys."""
         attn = self._layer(layer).self_attn
-        logits = q @ repeat_kv(k, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
-        column = first_column + torch.arange(k.shape[2], device=k.device)
-        return logits.masked_fill(column > rows[:, None], -torch.inf).softmax(dim=-1, dtype=torch.float32)
+        return q @ repeat_kv(k, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
 
     def _cos_sin(self, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         return self.llm.rotary_emb(hidden, position_ids=position_ids[None].to(hidden.device))
@@ -100,3 +95,15 @@ class Llama:
         return torch.zeros(n, n, dtype=hidden.dtype, device=hidden.device).masked_fill(blocked, torch.finfo(hidden.dtype).min)[
             None, None
         ]
+
+
+def _rotate(states: Tensor, cos_sin: tuple[Tensor, Tensor], rows: Tensor | slice) -> Tensor:
+    """RoPE on queries or keys [B, heads, r, head_dim] that stand at ``rows``."""
+    cos, sin = (part[:, None, rows] for part in cos_sin)
+    return states * cos + rotate_half(states) * sin
+
+
+def _softmax(logits: Tensor, rows: Tensor, first_column: int = 0) -> Tensor:
+    """Causal attention [..., r, n] of queries that stand at ``rows`` over keys from ``first_column`` on, fp32."""
+    column = first_column + torch.arange(logits.shape[-1], device=logits.device)
+    return logits.masked_fill(column > rows[:, None], -torch.inf).softmax(dim=-1, dtype=torch.float32)
