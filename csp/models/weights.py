@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -49,17 +51,24 @@ def tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a checkpoint folder, shard by shard: safetensors, or .bin read without
     unpickling code.
 
-    Raises ValueError where a shard that the index names is missing.
+    Raises ValueError for a shard that is missing, damaged, or holds more than tensors.
     """
     for file in _shards(folder):
-        if file.suffix == ".safetensors":
-            from safetensors import safe_open
+        try:
+            yield from _safetensors(file) if file.suffix == ".safetensors" else _bin(file)
+        except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise ValueError(f"{file} cannot be read ({why}): fetch it again, from a source you trust") from error
 
-            with safe_open(file, framework="pt") as shard:
-                for name in shard.keys():  # noqa: SIM118 - the handle is no mapping
-                    yield name, shard.get_tensor(name)
-        else:
-            yield from torch.load(file, map_location="cpu", mmap=True, weights_only=True).items()
+
+def _safetensors(file: Path) -> Iterator[tuple[str, Tensor]]:
+    with safe_open(file, framework="pt") as shard:
+        for name in shard.keys():  # noqa: SIM118 - the handle is no mapping
+            yield name, shard.get_tensor(name)
+
+
+def _bin(file: Path) -> Iterator[tuple[str, Tensor]]:
+    yield from torch.load(file, map_location="cpu", mmap=True, weights_only=True).items()
 
 
 def _shards(folder: Path) -> list[Path]:
