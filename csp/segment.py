@@ -13,23 +13,18 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
+from csp.flags import Parser, add_knobs, given_knobs, method_of, parse
 from csp.types import Result
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the options)")
 
 
 def parser() -> argparse.ArgumentParser:
     """The program's options: one flag for every knob of every method, so that a new method needs no change
     here.
     """
-    from csp.methods import METHODS, knobs
+    from csp.methods import METHODS
 
-    main = _Parser(
+    main = Parser(
         prog="python -m csp.segment",
         description=(__doc__ or "").split("\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -48,50 +43,8 @@ def parser() -> argparse.ArgumentParser:
         "--instances", help="a folder with a YOLO yaml and model.safetensors (default: the model's own)"
     )
     main.add_argument("--answer", default="full", help="full, or cut: end the sequence at the read-out row")
-    knob_group = main.add_argument_group("knobs", "of the chosen method; its own defaults hold otherwise")
-    seen: set[str] = set()
-    for method in METHODS.values():
-        for knob in knobs(method):
-            if knob.name not in seen:
-                seen.add(knob.name)
-                choices = f" ({', '.join(knob.choices)})" if knob.choices else ""
-                knob_group.add_argument(
-                    f"--{knob.name}",
-                    dest=f"knob.{knob.name}",
-                    metavar="VALUE",
-                    help=f"{knob.help}{choices}".replace("%", "%%"),
-                )
+    add_knobs(main)
     return main
-
-
-def method_of(name: str, given: dict[str, str]) -> Any:
-    """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of
-    value.
-    """
-    from csp.methods import METHODS, build, knobs
-
-    if name not in METHODS:
-        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {name!r}")
-    defaults = {knob.name: knob.default for knob in knobs(METHODS[name])}
-    return build(METHODS[name], {key: _parse(key, text, defaults.get(key)) for key, text in given.items()})
-
-
-def _parse(name: str, text: str, default: Any) -> Any:
-    """A knob's text as the kind of its default."""
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"{name} must be true or false, got {text!r}")
-        return text.lower() == "true"
-    if isinstance(default, tuple):
-        return tuple(_parse(name, part, default[0]) for part in text.split(","))
-    if isinstance(default, (int, float)):
-        try:
-            return type(default)(text)
-        except ValueError:
-            raise ValueError(
-                f"{name} must be {'an integer' if isinstance(default, int) else 'a number'}, got {text!r}"
-            ) from None
-    return text
 
 
 def write(result: Result, folder: Path) -> list[Path]:
@@ -134,11 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from csp.checkpoints import load
 
         # All that can be refused is refused before weights are read.
-        method = method_of(
-            args["method"],
-            {k.removeprefix("knob."): v for k, v in args.items() if k.startswith("knob.") and v is not None},
-        )
-        seed = _parse("seed", args["seed"], 0)
+        method = method_of(args["method"], given_knobs(args))
+        seed = parse("seed", args["seed"], 0)
         picture = images.read(Path(args["picture"]))
         model = load(
             args["model"],

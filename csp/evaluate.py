@@ -1,0 +1,235 @@
+"""How well a model segments, and whether it looks: ``python -m csp.evaluate --model park --split test
+--scenes 1000 --ablate``
+
+Scores one method beside the dense run on the drawn park, or on a folder of your own triples (``--data
+FOLDER``), with 95 % intervals. Several processes: ``--jobs 2`` here, or ``accelerate launch -m csp.evaluate
+...``; the numbers are the same. Bad input ends with one line on stderr and exit code 2, a gate that fails
+with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from csp.flags import Parser, add_knobs, given_knobs, method_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from csp.evaluation.report import Report
+    from csp.evaluation.runs import Run
+    from csp.models.lisa import Lisa
+    from csp.samples import Source
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    from csp.methods import METHODS
+    from csp.park.language import FAMILIES
+
+    main = Parser(
+        prog="python -m csp.evaluate",
+        description=(__doc__ or "").split("\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    main.add_argument("--model", default="park", help="park, a folder, or a hub id (default: park)")
+    main.add_argument("--data", default="park", help="park, or a folder with samples.jsonl (default: park)")
+    main.add_argument("--split", default="test", help="the park's train, val or test (default: test)")
+    main.add_argument(
+        "--scenes", type=int, help="pictures to use (default: 1000 of the park, all of a folder)"
+    )
+    main.add_argument("--first", type=int, default=0, help="number of the park's first scene (default: 0)")
+    main.add_argument(
+        "--family",
+        action="append",
+        default=[],
+        metavar="F",
+        help=f"only this one, repeatable: {', '.join(FAMILIES)}",
+    )
+    main.add_argument("--method", default="full", help=f"{', '.join(METHODS)} (default: full)")
+    main.add_argument(
+        "--seed", type=int, default=0, help="drives every lot that is drawn, and the resampling (default: 0)"
+    )
+    main.add_argument(
+        "--ablate", action="store_true", help="does the decoder look? five ablations beside the dense run"
+    )
+    main.add_argument(
+        "--instances", action="store_true", help="also: how many objects the instance proposer finds (park)"
+    )
+    main.add_argument("--gate", action="store_true", help="exit code 1 unless the weights keep every bound")
+    main.add_argument("--json", type=Path, metavar="FILE", help="write every number and what it came from")
+    main.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="keep a row per query in DIR/results.jsonl; a second call goes on there",
+    )
+    main.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    main.add_argument("--threads", type=int, default=1, help="threads of each process (default: 1)")
+    main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
+    main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
+    main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
+    main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
+    add_knobs(main)
+    return main
+
+
+def source_of(args: dict[str, Any]) -> Source:
+    """The pictures and queries that the options ask for. Raises ValueError for what is not there."""
+    from csp.samples import FolderSource, ParkSource
+
+    if args["scenes"] is not None and args["scenes"] < 1:
+        raise ValueError(f"--scenes must be 1 or more, got {args['scenes']}")
+    chosen = tuple(args["family"])
+    if args["data"] == "park":
+        return ParkSource(args["split"], args["scenes"] or 1000, args["first"], chosen)
+    return FolderSource(Path(args["data"]), chosen, args["scenes"])
+
+
+def runs_of(args: dict[str, Any], model: Lisa) -> tuple[Run, ...]:
+    """The chosen method unless it is the dense one, and the ablations if asked for."""
+    from csp.evaluation import ablations
+    from csp.evaluation.runs import DENSE, Run
+    from csp.methods import Full
+
+    method = method_of(args["method"], given_knobs(args))
+    method.plan(model.N, model.L)
+    own = () if isinstance(method, Full) else (Run(method.name, method, args["seed"]),)
+    return (
+        Run(DENSE, Full()),
+        *own,
+        *(ablations.runs(model.N, model.L, args["seed"]) if args["ablate"] else ()),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns 0, 1 where a gate fails, or 2 after one line on what is wrong with the
+    request.
+    """
+    try:
+        return _evaluate(vars(parser().parse_args(argv)), argv)
+    except (ValueError, OSError) as error:
+        print(f"evaluate: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
+    for name in ("jobs", "threads"):
+        if args[name] < 1:
+            raise ValueError(f"--{name} must be 1 or more, got {args[name]}")
+    source = source_of(args)
+    from csp.checkpoints import load
+    from csp.evaluation import ablations, proposals, provenance
+    from csp.evaluation.report import Report
+    from csp.evaluation.work import Job, collect, rank
+    from csp.samples import ParkSource
+
+    if args["instances"] and not isinstance(source, ParkSource):
+        raise ValueError("--instances needs instance maps, which only --data park has")
+    began = time.perf_counter()
+    options = {key: args[key] for key in ("device", "dtype", "clip", "sam") if args[key] is not None}
+    model = load(args["model"], **options)
+    runs = runs_of(args, model)
+    header = {
+        "weights": provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
+        "samples": source.describe(),
+        "runs": [run.describe() for run in runs],
+    }
+    job = Job(args["model"], source, runs, options, args["threads"])
+    who = rank()
+    with progress("queries", quiet=not who.first) as tell:
+        rows = collect(job, args["jobs"], args["out"], header, tell)
+    if not who.first:
+        return 0
+    report = Report(rows, args["seed"])
+    told: dict[str, Any] = {
+        "model": model.name,
+        **header,
+        "scores": report.as_dict(),
+        "bootstrap": {"seed": args["seed"], "unit": "picture", "level": 0.95},
+    }
+    print("\n\n".join(summary(report)))
+    found = ablations.gates(report) if isinstance(source, ParkSource) else []
+    if args["ablate"]:
+        print("\n" + ablations.text(report))
+        told["look"] = ablations.as_dict(report)
+    if args["instances"] and isinstance(source, ParkSource):
+        if model.instances is None:
+            raise ValueError(f"{model.name} has no instance proposer: leave --instances out")
+        with progress("instances") as tell:
+            proposed = proposals.measure(model.instances, source, args["seed"], tell)
+        print(f"\n{proposed}")
+        told["instances"] = proposed.as_dict()
+        found.append(ablations.recall_gate(proposed))
+    told["gates"] = ablations.gate_dicts(found)
+    if args["ablate"] or args["gate"]:
+        print("\n" + "\n".join(map(str, found)))
+    told |= {
+        "versions": provenance.versions(),
+        "machine": provenance.machine(str(model.device)),
+        "command": provenance.command(argv),
+        "finished": provenance.now(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    if args["json"]:
+        args["json"].parent.mkdir(parents=True, exist_ok=True)
+        args["json"].write_text(
+            json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+    return 1 if args["gate"] and not all(gate.holds for gate in found) else 0
+
+
+def summary(report: Report) -> list[str]:
+    """The scores as tables: gIoU and cIoU by family, size and wording, what they cost, the change against
+    dense.
+    """
+    from csp.evaluation.report import show, table
+    from csp.evaluation.runs import DENSE
+
+    score = report.gIoU(DENSE)
+    head = ("", "overall", *score.families, *score.sizes, *score.wording)
+    blocks = []
+    for run in (r for r in report.runs if not r.startswith("(")):
+        bill = report.bill(run)
+        lines = [("gIoU", *show(report.gIoU(run))), ("cIoU", *show(report.cIoU(run)))]
+        if run != DENSE:
+            lines += [("change", *show(report.change(run))), ("IoU with dense", *show(report.agreement(run)))]
+        blocks.append(
+            f"{run}: N_avg {bill['N_avg']:.1f}, {bill['GFLOPs']:.2f} GFLOPs and {bill['ms']:.0f} ms in the decoder, "
+            f"{sum(row['run'] == run for row in report.rows + report.empty)} queries\n"
+            f"{transposed(table, head, lines)}\n"
+            f"empty masks where nothing fits: {report.empty_masks(run).estimate}"
+        )
+    return blocks
+
+
+def transposed(table: Callable[..., str], head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    """A table whose rows are the parts and whose columns are the scores: narrow enough for a terminal."""
+    return table(
+        ("", *(line[0] for line in lines)), zip(head[1:], *(line[1:] for line in lines), strict=True)
+    )
+
+
+@contextmanager
+def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar to be told pictures done and pictures in all."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit="picture", disable=quiet) as bar:
+
+        def tell(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        yield tell
+
+
+if __name__ == "__main__":
+    sys.exit(main())

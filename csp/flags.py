@@ -1,0 +1,70 @@
+"""What the programs' command lines share: errors as exceptions, and a flag for every knob of every method."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+PREFIX = "knob."
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises ValueError instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the options)")
+
+
+def add_knobs(parser: argparse.ArgumentParser) -> None:
+    """One flag for every knob of every method, so that a new method needs no change in a program."""
+    from csp.methods import METHODS, knobs
+
+    group = parser.add_argument_group("knobs", "of the chosen method; its own defaults hold otherwise")
+    seen: set[str] = set()
+    for method in METHODS.values():
+        for knob in knobs(method):
+            if knob.name not in seen:
+                seen.add(knob.name)
+                choices = f" ({', '.join(knob.choices)})" if knob.choices else ""
+                text = f"{knob.help}{choices}".replace("%", "%%")
+                group.add_argument(f"--{knob.name}", dest=f"{PREFIX}{knob.name}", metavar="VALUE", help=text)
+
+
+def given_knobs(args: Mapping[str, Any]) -> dict[str, str]:
+    """The knobs that were given, as text."""
+    return {
+        name.removeprefix(PREFIX): text
+        for name, text in args.items()
+        if name.startswith(PREFIX) and text is not None
+    }
+
+
+def method_of(name: str, given: Mapping[str, str]) -> Any:
+    """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of
+    value.
+    """
+    from csp.methods import METHODS, build, knobs
+
+    if name not in METHODS:
+        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {name!r}")
+    defaults = {knob.name: knob.default for knob in knobs(METHODS[name])}
+    return build(METHODS[name], {key: parse(key, text, defaults.get(key)) for key, text in given.items()})
+
+
+def parse(name: str, text: str, default: Any) -> Any:
+    """A value as text, as the kind of its default."""
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{name} must be true or false, got {text!r}")
+        return text.lower() == "true"
+    if isinstance(default, tuple):
+        return tuple(parse(name, part, default[0]) for part in text.split(","))
+    if isinstance(default, int | float):
+        try:
+            return type(default)(text)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be {'an integer' if isinstance(default, int) else 'a number'}, got {text!r}"
+            ) from None
+    return text

@@ -1,0 +1,252 @@
+"""Where evaluation gets its queries: a source numbers its pictures and gives all queries about one of them.
+
+A new data set is one class here. Sources are small, hold no picture and can be sent to another process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from csp import images
+from csp.park import language, scenes
+
+SIZES = ("<1 %", "1-4 %", ">4 %")
+LEAST_SHARE, MOST_SHARE = 0.01, 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One query about one picture: ``image`` uint8 RGB [H, W, 3], ``truth`` bool [H, W], empty where nothing
+    fits the words.
+
+    ``scene`` names the picture and ``number`` the query among those about it. ``held``: worded with phrases
+    that training never saw; None where that is not known.
+    """
+
+    scene: str
+    number: int
+    image: np.ndarray
+    query: str
+    truth: np.ndarray
+    family: str = "all"
+    held: bool | None = None
+
+    @cached_property
+    def share(self) -> float:
+        """Share of the picture that the target covers."""
+        return float(self.truth.mean())
+
+    @property
+    def size(self) -> str | None:
+        """The target's size as one of `SIZES`, None for an empty target."""
+        if not self.share:
+            return None
+        return SIZES[(self.share >= LEAST_SHARE) + (self.share > MOST_SHARE)]
+
+
+class Source(Protocol):
+    """Pictures by number, 0 to len - 1, each with its queries, always the same."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def picture(self, index: int) -> str:
+        """The name of picture ``index``: `Sample.scene` of its queries."""
+        ...
+
+    def samples(self, index: int) -> tuple[Sample, ...]:
+        """All queries about picture ``index``."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the queries and truths, for a report and its fingerprint."""
+        ...
+
+
+@dataclass(frozen=True)
+class ParkSource:
+    """One query per family and picture of the drawn park; picture i is number ``first + i`` of ``split``.
+
+    ``families`` empty means all. Raises ValueError for an unknown family or split.
+    """
+
+    split: str = "test"
+    count: int = 1000
+    first: int = 0
+    families: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for family in self.families:
+            if family not in language.FAMILIES:
+                raise ValueError(f"family must be one of {', '.join(language.FAMILIES)}, got {family!r}")
+        if self.split not in scenes.SPLITS:
+            raise ValueError(f"split must be one of {', '.join(scenes.SPLITS)}, got {self.split!r}")
+        for name, value, least in (("scenes", self.count, 1), ("first", self.first, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be {least} or more, got {value}")
+
+    @property
+    def name(self) -> str:
+        return f"park/{self.split}"
+
+    def __len__(self) -> int:
+        return self.count
+
+    def picture(self, index: int) -> str:
+        return f"{self.split}-{self.first + index}"
+
+    def scene(self, index: int) -> scenes.Scene:
+        """The drawn scene behind picture ``index``, with its instance map."""
+        return scenes.scene(self.first + index, self.split)
+
+    def samples(self, index: int) -> tuple[Sample, ...]:
+        scene, name = self.scene(index), self.picture(index)
+        return tuple(
+            Sample(name, number, scene.image, q.text, scene.mask(q.targets), q.family, q.held)
+            for number, q in enumerate(language.queries(scene, each=1))
+            if self._wanted(q.family)
+        )
+
+    def _wanted(self, family: str) -> bool:
+        return not self.families or family in self.families
+
+    def describe(self) -> dict[str, Any]:
+        """Seeds, and a digest of pictures, truths and words of a few scenes: the world's code counts too."""
+        digest = hashlib.sha256()
+        for index in sorted({0, self.count // 2, self.count - 1}):
+            for sample in self.samples(index):
+                for part in (sample.query.encode(), sample.image.tobytes(), sample.truth.tobytes()):
+                    digest.update(part)
+        last = self.first + self.count - 1
+        families = self.families or language.FAMILIES
+        return {
+            "source": self.name,
+            "seeds": [self.first, last],
+            "pictures": self.count,
+            "families": list(families),
+            "sha256": digest.hexdigest(),
+        }
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder of a user's own triples, listed in its ``samples.jsonl``: {"image": ..., "query": ..., "mask":
+    ...}, one a line.
+
+    ``family`` is optional; queries of one image stand in any order. A mask is a picture of the image's size,
+    whose target is every pixel that is not 0. Paths are relative to the folder. Raises ValueError naming the
+    line that will not do.
+    """
+
+    folder: Path
+    families: tuple[str, ...] = ()
+    count: int | None = None
+    _pictures: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = field(init=False, repr=False, default=())
+
+    def __post_init__(self) -> None:
+        listing = Path(self.folder) / "samples.jsonl"
+        if not listing.is_file():
+            raise ValueError(
+                f'{self.folder} has no samples.jsonl: list your triples there, one {{"image", "query", "mask"}} a line'
+            )
+        pictures: dict[str, list[dict[str, Any]]] = {}
+        for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
+            if line.strip():
+                entry = self._entry(line, f"{listing}, line {number}")
+                if not self.families or entry["family"] in self.families:
+                    pictures.setdefault(entry["image"], []).append(entry)
+        if not pictures:
+            raise ValueError(
+                f"{listing} lists no triple" + (f" of {', '.join(self.families)}" if self.families else "")
+            )
+        chosen = tuple((image, tuple(entries)) for image, entries in pictures.items())[: self.count]
+        object.__setattr__(self, "_pictures", chosen)
+
+    def _entry(self, line: str, where: str) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where} is not JSON: {error}") from error
+        missing = [
+            k
+            for k in ("image", "query", "mask")
+            if not isinstance(entry, dict) or not isinstance(entry.get(k), str)
+        ]
+        if missing:
+            raise ValueError(f"{where} needs {', '.join(missing)} as text")
+        for key in ("image", "mask"):
+            if not (Path(self.folder) / entry[key]).is_file():
+                raise ValueError(f"{where} names the {key} {entry[key]!r}, which is not in {self.folder}")
+        return {**entry, "family": str(entry.get("family", "all"))}
+
+    @property
+    def name(self) -> str:
+        return str(self.folder)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def picture(self, index: int) -> str:
+        return self._pictures[index][0]
+
+    def samples(self, index: int) -> tuple[Sample, ...]:
+        name, entries = self._pictures[index]
+        image = images.read(Path(self.folder) / name)
+        return tuple(
+            Sample(name, number, image, e["query"], self._mask(e, image), e["family"])
+            for number, e in enumerate(entries)
+        )
+
+    def _mask(self, entry: dict[str, Any], image: np.ndarray) -> np.ndarray:
+        mask = read_mask(Path(self.folder) / entry["mask"])
+        if mask.shape != image.shape[:2]:
+            raise ValueError(
+                f"the mask {entry['mask']!r} is {mask.shape[1]} x {mask.shape[0]} and its image "
+                f"{image.shape[1]} x {image.shape[0]}: a mask needs the size of its image"
+            )
+        return mask
+
+    def describe(self) -> dict[str, Any]:
+        """Digest over the listing and every file that it names."""
+        digest = hashlib.sha256()
+        for image, entries in self._pictures:
+            digest.update((Path(self.folder) / image).read_bytes())
+            for entry in entries:
+                digest.update(json.dumps(entry, sort_keys=True).encode())
+                digest.update((Path(self.folder) / entry["mask"]).read_bytes())
+        return {"source": self.name, "pictures": len(self), "sha256": digest.hexdigest()}
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A mask from a file, bool [H, W]: every value or palette index but 0, alpha left aside. ValueError for
+    what is no picture.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=images.FORMATS) as opened:
+            mask = np.asarray(ImageOps.exif_transpose(opened))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the mask {str(path)!r} cannot be read ({error}): save it as PNG") from error
+    if mask.ndim == 2:
+        return mask.astype(bool)
+    colours = mask[..., : 1 if mask.shape[2] == 2 else 3]
+    return np.asarray(colours.any(axis=2))
+
+
+def families(rows: Sequence[str]) -> tuple[str, ...]:
+    """The families that occur, the park's in their usual order, others after them as they come."""
+    there = dict.fromkeys(rows)
+    return tuple(f for f in language.FAMILIES if f in there) + tuple(
+        f for f in there if f not in language.FAMILIES
+    )
