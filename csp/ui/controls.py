@@ -53,7 +53,7 @@ def picture_controls(controls: Controls, query: str, image: Any, source: str) ->
             label="Query",
             placeholder="the red ball",
             max_length=512,
-            lines=2,
+            lines=1,
             max_lines=4,
             submit_btn=False,
             elem_id="in_query",

@@ -11,7 +11,7 @@ import gradio as gr
 from csp.ui import api, controls as make
 from csp.ui.controls import Controls
 from csp.ui.explore import FILES, Explore
-from csp.ui.widgets import html, pack
+from csp.ui.widgets import html, pack, unchecked
 
 QUEUE = 40
 """Visitors that may wait; the next one is told to come back."""
@@ -48,13 +48,15 @@ def page(explore: Explore) -> gr.Blocks:
                 with gr.Column(scale=2, min_width=240):
                     gallery = html("gallery", {"examples": examples}, "csp-examples")
                     with gr.Row():
-                        number = gr.Number(
-                            scene["number"],
-                            minimum=0,
-                            precision=0,
-                            label="Scene",
-                            elem_id="in_scene",
-                            min_width=90,
+                        number = unchecked(
+                            gr.Number(
+                                scene["number"],
+                                minimum=0,
+                                precision=0,
+                                label="Scene",
+                                elem_id="in_scene",
+                                min_width=90,
+                            )
                         )
                         new = gr.Button("New scene", elem_id="do_scene", min_width=110)
             with gr.Row(elem_id="csp-main"):
@@ -125,24 +127,26 @@ class Shown:
     def export(self, file: str) -> Callable[..., str]:
         return lambda **controls: pack(self.stamped(self.explore.export(file, **controls)))
 
-    def scene(self, number: Any, query: str | None = None, **controls: Any) -> tuple[Any, ...]:
+    def scene(self, number: Any, words: str | None = None, /, **controls: Any) -> tuple[Any, ...]:
         """Another scene: number, picture, source, query, suggestions, result."""
         scene = self.explore.scene(number)
         if "error" in scene:
             return *(gr.skip() for _ in range(5)), pack(self.stamped(scene))
-        query = query or scene["suggestions"][0]["text"]
+        query = words or scene["suggestions"][0]["text"]
         result = self.run(**controls | {"query": query, "source": scene["source"]})
         chips = pack(self.stamped({"suggestions": scene["suggestions"]}))
         return scene["number"], scene["image"], scene["source"], query, chips, result
 
     def upload(self, **controls: Any) -> tuple[Any, ...]:
-        """A picture of the visitor's own, or none: source, suggestions, result."""
+        """A picture of the visitor's own: source, suggestions, result."""
         controls["source"] = ""
-        if controls.get("image") is None:
-            empty = {"status": "Choose an example, make a new scene or upload a picture."}
-            return "", pack(self.stamped({})), pack(self.stamped(empty))
         note = "No suggestions for a picture of your own. Examples and new scenes have some."
         return "", pack(self.stamped({"note": note})), self.run(**controls)
+
+    def cleared(self) -> tuple[str, str, str]:
+        """No picture: source, suggestions, result."""
+        empty = {"status": "No picture: choose an example, make a new scene or upload one."}
+        return "", pack(self.stamped({})), pack(self.stamped(empty))
 
 
 def _model(queue: Any) -> dict[str, Any]:
@@ -252,6 +256,7 @@ def _pictures(
         gallery.pick(pick, inputs_kwargs=asked, outputs=outputs, **model),
         number.submit(by_number, inputs_kwargs=numbered, outputs=outputs, **model),
         new.click(by_number, inputs_kwargs=numbered, outputs=outputs, js=draw, **model),
-        image.input(shown.upload, inputs_kwargs=asked, outputs=[source, chips, results], **model),
+        image.upload(shown.upload, inputs_kwargs=asked, outputs=[source, chips, results], **model),
+        image.clear(shown.cleared, None, [source, chips, results], api_visibility="private"),
         chips.choose(choose, inputs_kwargs=asked, outputs=[query, results], **model),
     ]
