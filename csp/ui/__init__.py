@@ -27,8 +27,17 @@ def launch_options() -> dict[str, Any]:
     from csp.ui.widgets import asset
 
     font = ["system-ui", "sans-serif"]
-    theme = gr.themes.Default(
-        primary_hue="blue", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"]
+    mono = ["ui-monospace", "monospace"]
+    # Fonts of the reader's own machine: none is fetched. Contrast of 4.5 to 1 or more for text of every kind.
+    theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=font, font_mono=mono).set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="#0061a8",
+        button_primary_background_fill_hover="#004f8a",
+        button_primary_background_fill_dark="#0061a8",
+        button_primary_background_fill_hover_dark="#0072b2",
     )
     return {
         "theme": theme,
