@@ -16,6 +16,7 @@ from csp.ui.payload import Look
 from csp.ui.widgets import picture, unchecked
 
 CUSTOM = "custom"
+PRESET_TABLES = (1, 6)
 OFF_PAPER = ("uniform", "cls", "row", "layer")
 
 
@@ -201,23 +202,19 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
 
 
 def presets(explore: Explore) -> dict[str, dict[str, Any]]:
-    """The paper's rows for this model's shape, by a label for people: method and knobs."""
+    """The paper's rows for this model's shape, by a label for people: method and knobs; dense last."""
     out: dict[str, dict[str, Any]] = {}
     for row in explore.session.presets().values():
-        if row.table in (1, 6) and row.method in ("csp", "full"):
-            label = f"Table {row.table}, {row.label}"
-            out.setdefault(
-                "dense" if row.method == "full" else label, {"method": row.method, **(row.knobs or {})}
-            )
-    return dict(sorted(out.items(), key=lambda item: (item[0] == "dense", item[0])))
+        if row.table in PRESET_TABLES:
+            label = f"Table {row.table}, {row.label}" if row.knobs else row.label
+            out.setdefault(label, {"method": row.method, **(row.knobs or {})})
+    return dict(sorted(out.items(), key=lambda item: (len(item[1]) == 1, item[0])))
 
 
 def preset_of(explore: Explore, knobs: dict[str, Any]) -> str:
     """The label of the preset with these Lc, Nc, Ls, Np."""
-    for label, preset in presets(explore).items():
-        if preset["method"] == "csp" and all(preset[name] == knobs[name] for name in INTEGERS):
-            return label
-    return CUSTOM
+    rows = presets(explore).items()
+    return next((label for label, row in rows if all(row.get(n) == knobs[n] for n in INTEGERS)), CUSTOM)
 
 
 STALE = "document.querySelector('.csp-results')?.setAttribute('data-stale', '1');"
