@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ SHIFT = 4  # OpenCV draws at 1/16 pixel
 def shade(colour: Colour, by: float) -> Colour:
     """Lighter (by > 0, towards white) or darker (by < 0, towards black)."""
     to = 255 if by > 0 else 0
-    r, g, b = (int(round(c + (to - c) * abs(by))) for c in colour)
+    r, g, b = (round(c + (to - c) * abs(by)) for c in colour)
     return r, g, b
 
 
@@ -78,7 +79,7 @@ class Pen:
 
     def line(self, points: Sequence[tuple[float, float]], width: float, colour: Colour) -> None:
         """A stroke with round ends, `width` in heights."""
-        for (ax, ay), (bx, by) in zip(points[:-1], points[1:], strict=True):
+        for (ax, ay), (bx, by) in pairwise(points):
             length = max(float(np.hypot(bx - ax, by - ay)), 1e-6)
             nx, ny = -(by - ay) / length * width / 2, (bx - ax) / length * width / 2
             self.poly([(ax + nx, ay + ny), (bx + nx, by + ny), (bx - nx, by - ny), (ax - nx, ay - ny)], colour)
@@ -145,7 +146,8 @@ def ball(p: Pen, c: Colour) -> None:
 
 def umbrella(p: Pen, c: Colour) -> None:
     p.line([(0, 0.95), (0, 0.08), (0.07, 0.02), (0.13, 0.08)], 0.035, (88, 64, 48))
-    rim = [(0.5, 0.56), (0.36, 0.6), (0.25, 0.55), (0.12, 0.6), (0, 0.55), (-0.12, 0.6), (-0.25, 0.55), (-0.36, 0.6), (-0.5, 0.56)]
+    half = [(0.5, 0.56), (0.36, 0.6), (0.25, 0.55), (0.12, 0.6)]
+    rim = [*half, (0, 0.55), *((-x, y) for x, y in reversed(half))]
     dome = [(0.5 * np.cos(a), 0.56 + 0.4 * np.sin(a)) for a in np.linspace(np.pi, 0, 30)]
     p.poly([*dome, *rim], c)
     for x0, x1 in ((-0.36, -0.12), (0.12, 0.36)):
@@ -168,7 +170,8 @@ def bench(p: Pen, c: Colour) -> None:
 def tree(p: Pen, c: Colour) -> None:
     p.poly([(-0.07, 0.0), (0.07, 0.0), (0.045, 0.5), (-0.045, 0.5)], WOOD)
     p.poly([(0.015, 0.0), (0.07, 0.0), (0.045, 0.5), (0.015, 0.5)], shade(WOOD, -0.2))
-    crown = ((-0.17, 0.52, 0.19), (0.17, 0.54, 0.19), (0.0, 0.62, 0.25), (-0.12, 0.74, 0.18), (0.13, 0.75, 0.18), (0.0, 0.84, 0.16))
+    low = ((-0.17, 0.52, 0.19), (0.17, 0.54, 0.19), (0.0, 0.62, 0.25))
+    crown = (*low, (-0.12, 0.74, 0.18), (0.13, 0.75, 0.18), (0.0, 0.84, 0.16))
     for i, (x, y, r) in enumerate(crown):
         p.ellipse(x, y, r, r * 0.95, shade(c, -0.2 + 0.05 * i))
     for k in range(7):
