@@ -18,8 +18,8 @@ HEAVY = ("torch", "gradio", "matplotlib", "transformers", "ultralytics", "cv2", 
 
 
 def contracts(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    return subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -62,11 +62,11 @@ def test_every_module_has_a_tier() -> None:
     placed = set(re.findall(r"[\w.]+", " ".join(tiers)))
     homeless = []
     for file in sorted((ROOT / "csp").rglob("*.py")):
-        parts = file.relative_to(ROOT).with_suffix("").parts
-        # A package's __init__ that imports nothing needs no tier: its modules have theirs.
-        name = ".".join(parts).removesuffix(".__init__")
-        families = {".".join(parts[: i + 1]) for i in range(len(parts))} | {name}
-        if name != "csp" and not families & placed and any(isinstance(node, ast.ImportFrom) for node in ast.parse(file.read_text()).body):
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        ancestors = {name, *(name.rsplit(".", i)[0] for i in range(1, name.count(".") + 1))}
+        # A package that only gathers has no tier of its own where its modules have theirs.
+        gathers = any(tier.startswith(f"{name}.") for tier in placed)
+        if not ancestors & placed and not gathers:
             homeless.append(name)
     assert not homeless, f"give {', '.join(homeless)} a tier in pyproject.toml"
 
@@ -109,6 +109,9 @@ def test_importing_leaves_the_process_alone() -> None:
     libraries = "import cv2, segment_anything, tokenizers; from transformers import CLIPVisionModel, LlamaModel"
     ours = "csp.checkpoints, csp.session, csp.figures, csp.segment, csp.ui, csp.park.scenes, csp.park.language"
     state = "(dict(os.environ), list(logging.root.handlers), Image.open)"
-    program = f"import logging, os; from PIL import Image; {libraries}; before = {state}; import {ours}; assert before == {state}, {state}"
+    program = (
+        f"import logging, os; from PIL import Image; {libraries}; before = {state}; "
+        f"import {ours}; assert before == {state}, {state}"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ def method(result: Result) -> str:
         values = ", ".join(str(knobs[name]) for name in ("Lc", "Nc", "Ls", "Np"))
         cluster = f", {knobs['cluster']}" if "cluster" in knobs else ""
         return f"{request.method.upper()} (Lc, Nc, Ls, Np) = ({values}){cluster}"
-    if request.method == "full":
+    if set(result.trace.n_per_layer) == {result.trace.layout.N}:
         return "dense: every image token in every layer"
     rest = ", ".join(
         f"{name} = {value}" for name, value in knobs.items() if isinstance(value, int | float | str)

@@ -1,0 +1,100 @@
+"""The wheel carries code, page and weights, and works from a folder that knows nothing of this one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+ASSETS = ROOT / "assets" / "park"
+MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What pip would lay down: a pure wheel is its files."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def elsewhere(site: Path, folder: Path, program: str) -> str:
+    """Run a program in another folder, with the unpacked wheel in place of this tree."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[0] = {str(site)!r}\n{program}"],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_file_of_the_package_is_in_the_wheel(site: Path) -> None:
+    ignored = {".pyc", ".pyi"}
+    ours = [file for file in (ROOT / "csp").rglob("*") if file.is_file() and file.suffix not in ignored]
+    assert not [str(file) for file in ours if not (site / file.relative_to(ROOT)).is_file()]
+    assert (site / "csp" / "py.typed").is_file()
+
+
+def test_every_asset_is_in_the_wheel(site: Path) -> None:
+    files = [file.relative_to(ASSETS) for file in ASSETS.rglob("*") if file.is_file()]
+    assert files
+    for file in files:
+        assert (site / "csp" / "assets" / "park" / file).read_bytes() == (ASSETS / file).read_bytes()
+
+
+def test_assets_stay_within_what_a_space_takes() -> None:
+    sizes = {str(file): file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()}
+    assert max(sizes.values()) < 9 * MEBIBYTE, sizes
+    assert sum(sizes.values()) < 40 * MEBIBYTE, sizes
+
+
+def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+        assert tops == {"csp", wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
+        assert not [name for name in archive.namelist() if name.endswith((".pyc", ".pyi", ".log"))]
+
+
+def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        asked = message_from_string(archive.read(metadata).decode()).get_all("Requires-Dist")
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    listed = {Requirement(line).name.replace("_", "-"): Requirement(line).specifier for line in lines if line}
+    assert {Requirement(line).name: Requirement(line).specifier for line in asked or []} == listed
+
+
+def test_pins_fit_the_requirements() -> None:
+    """constraints.txt pins everything that requirements.txt and requirements-dev.txt name, within the ranges."""
+
+    def read(name: str) -> list[Requirement]:
+        lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+        return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+    def key(name: str) -> str:
+        return name.lower().replace("_", "-")
+
+    pins = {key(pin.name): str(pin.specifier).removeprefix("==") for pin in read("constraints.txt")}
+    for wanted in (*read("requirements.txt"), *read("requirements-dev.txt")):
+        assert pins[key(wanted.name)] in wanted.specifier, wanted
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        assert "://" not in (ROOT / name).read_text(), "no index is named: pip's own is the user's affair"
