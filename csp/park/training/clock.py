@@ -27,9 +27,15 @@ class Clock:
 
     def rate(self) -> float:
         """Learning rate now: 100 steps of warm-up, then a cosine to 2 % of the peak at the end of the time."""
-        return self.peak * min(1.0, (self.step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        return (
+            self.peak
+            * min(1.0, (self.step + 1) / 100)
+            * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        )
 
-    def tick(self, optimiser: torch.optim.Optimizer, loss: Tensor, parameters: Iterable[nn.Parameter], clip: float = 1.0) -> None:
+    def tick(
+        self, optimiser: torch.optim.Optimizer, loss: Tensor, parameters: Iterable[nn.Parameter], clip: float = 1.0
+    ) -> None:
         for group in optimiser.param_groups:
             group["lr"] = self.rate() * group.get("share", 1.0)
         optimiser.zero_grad(set_to_none=True)

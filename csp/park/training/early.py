@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from csp.models.clip import CLIP_MEAN, CLIP_STD
+from csp.models.sam import PIXEL_MEAN, PIXEL_STD
 from csp.park.training import parts, sam as sam_stage, tower as tower_stage
 from csp.park.training.clock import Clock
 from csp.park.training.data import Pool
@@ -34,7 +36,14 @@ def targets(ids: np.ndarray, objects: int, how_many: int, g: np.random.Generator
 
 
 def train_sam(
-    pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5, peak: float = 1.2e-3, again: bool = False
+    pool: Pool,
+    minutes: float,
+    out: Path,
+    seed: int = 0,
+    batch: int = 6,
+    prompts: int = 5,
+    peak: float = 1.2e-3,
+    again: bool = False,
 ) -> None:
     """`again`: go on from `out` with the prompt encoder frozen, so that what [SEG] learns to say keeps its meaning."""
     torch.manual_seed(seed)
@@ -43,14 +52,26 @@ def train_sam(
     if out.exists():
         model.load_state_dict(torch.load(out, weights_only=True))
     model.prompt_encoder.requires_grad_(not again)
+    width = parts.SAM["prompt_embed_dim"]
+    helper = sam_stage.Dense(width, width)
+    beside = out.with_name("sam_helper.pt")
+    if beside.exists():
+        helper.load_state_dict(torch.load(beside, weights_only=True))
     clock = Clock(minutes, peak, out.with_suffix(".log"))
-    optimiser = _adam([{"params": [p for p in model.parameters() if p.requires_grad]}])
+    everything = [p for p in [*model.parameters(), *helper.parameters()] if p.requires_grad]
+    optimiser = _adam([{"params": everything}])
     while clock.progress < 1:
         rows = g.integers(len(pool), size=batch)
         images = tower_stage.jitter(pool.images[rows], g)
         total, reached = torch.zeros(()), []
         with torch.autocast("cpu", torch.bfloat16):
-            embedding = model.image_encoder(tower_stage.normalise(images, parts.PIXEL_MEAN, parts.PIXEL_STD, 1.0))
+            embedding = model.image_encoder(tower_stage.normalise(images, PIXEL_MEAN, PIXEL_STD, 1.0))
+        codes = []
+        for row in rows:
+            alone = torch.from_numpy(tower_stage.shares(pool.ids[row], len(pool.objects[row]), sam_stage.GRID))
+            codes.append(sam_stage.place_code(model, alone.view(-1, sam_stage.GRID, sam_stage.GRID)))
+        dense = helper.loss(embedding.float(), np.stack([pool.ids[row] for row in rows]), codes)
+        total = total + dense
         for k, row in enumerate(rows):
             masks = targets(pool.ids[row], len(pool.objects[row]), prompts, g)
             coarse = _small(masks, sam_stage.GRID)
@@ -61,11 +82,13 @@ def train_sam(
             error, got = sam_stage.loss(logits.float(), _small(masks, 112).round(), iou)
             total = total + error / batch
             reached.append(got)
-        clock.tick(optimiser, total, model.parameters())
-        clock.note(loss=float(total.detach()), iou=float(torch.cat(reached).detach().mean()))
-        if clock.due():
+        clock.tick(optimiser, total, everything)
+        clock.note(
+            loss=float(total.detach()), dense=float(dense.detach()), iou=float(torch.cat(reached).detach().mean())
+        )
+        if clock.due() or clock.progress == 1:
             torch.save(model.state_dict(), out)
-    torch.save(model.state_dict(), out)
+            torch.save(helper.state_dict(), beside)
 
 
 def train_tower(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 16) -> None:
@@ -86,7 +109,9 @@ def train_tower(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int
     while clock.progress < 1:
         rows = g.integers(len(pool), size=batch)
         want = tower_stage.labels([pool.ids[r] for r in rows], [pool.objects[r] for r in rows], table)
-        pixels = tower_stage.normalise(tower_stage.jitter(pool.images[rows], g), parts.CLIP_MEAN, parts.CLIP_STD, 255.0)
+        pixels = tower_stage.normalise(
+            tower_stage.jitter(pool.images[rows], g), CLIP_MEAN, CLIP_STD, 255.0
+        )
         with torch.autocast("cpu", torch.bfloat16):
             patches, cls = tower_stage.see(model, pixels)
         error = tower_stage.losses(heads, patches.float(), cls.float(), want)

@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from segment_anything.modeling import Sam
 from torch import Tensor
 from transformers import CLIPVisionModel
 
+from csp.models.clip import CLIP_MEAN, CLIP_STD
 from csp.park import words
 from csp.park.training import parts
-from csp.park.training.reason import Reasoner
+from csp.park.training.deep import HALF, LOOK, WORD
+from csp.park.training.late import save
+from csp.park.training.reason import Reasoner, Shape
+from csp.park.training.tower import Heads
 
 SHARD_BYTES = 8_000_000
 
@@ -39,7 +43,9 @@ def config(model: Reasoner) -> dict:
 def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """float16, but for SAM's position frequencies: they are multiplied by up to 2 pi and must stay exact."""
     keep = "positional_encoding_gaussian_matrix"
-    return {k: (v if k.endswith(keep) or not v.is_floating_point() else v.half()).contiguous() for k, v in state.items()}
+    return {
+        k: (v if k.endswith(keep) or not v.is_floating_point() else v.half()).contiguous() for k, v in state.items()
+    }
 
 
 def export(model: Reasoner, tower: CLIPVisionModel, sam: Sam, folder: Path) -> None:
@@ -59,7 +65,7 @@ def export(model: Reasoner, tower: CLIPVisionModel, sam: Sam, folder: Path) -> N
             room = SHARD_BYTES
         shards[-1][name] = value
         room -= value.nbytes
-    places = {}
+    places: dict[str, str] = {}
     for old in folder.glob("model-*.safetensors"):
         old.unlink()
     for i, shard in enumerate(shards):
@@ -72,11 +78,34 @@ def export(model: Reasoner, tower: CLIPVisionModel, sam: Sam, folder: Path) -> N
     clip.mkdir(exist_ok=True)
     save_file(_half(tower.state_dict()), clip / "model.safetensors", metadata={"format": "pt"})
     (clip / "config.json").write_text(json.dumps({"model_type": "clip_vision_model", **parts.CLIP}, indent=1))
-    pixel = {"image_mean": list(parts.CLIP_MEAN), "image_std": list(parts.CLIP_STD)}
+    pixel = {"image_mean": list(CLIP_MEAN), "image_std": list(CLIP_STD)}
     (clip / "preprocessor_config.json").write_text(json.dumps(pixel))
 
 
-def train_state(model: Reasoner) -> dict[str, Tensor]:
-    """The heads that do not ship, float16: what resuming needs beside the model folder."""
-    shipped = ("llm.", "projector.", "fcs.")
-    return {k: v.to(torch.float16) for k, v in model.state_dict().items() if not k.startswith(shipped)}
+def unpack(folder: Path, work: Path) -> None:
+    """The reverse: a model folder -> `sam.pt`, `tower.pt` and `deep.pt` in `work`, for going on.
+
+    Heads that do not ship start at random. Raises ValueError where the folder is not of these sizes.
+    """
+    state = {k: v.float() for file in sorted(folder.glob("model-*.safetensors")) for k, v in load_file(file).items()}
+    if not state:
+        raise ValueError(f"{folder} holds no model-*.safetensors: pass the folder that export wrote")
+    sam = parts.sam()
+    sam.load_state_dict(_strip(state, "model.visual_model."))
+    torch.save(sam.state_dict(), work / "sam.pt")
+    tower = parts.tower()
+    tower.load_state_dict({k: v.float() for k, v in load_file(folder / "clip" / "model.safetensors").items()})
+    heads = Heads(parts.CLIP["hidden_size"], parts.SAM["prompt_embed_dim"])
+    torch.save({"tower": tower.state_dict(), "heads": heads.state_dict()}, work / "tower.pt")
+    depth = json.loads((folder / "config.json").read_text())["num_hidden_layers"]
+    shape = Shape(depth=depth, half=HALF, word=WORD, look=LOOK)
+    model = Reasoner(shape, words.build().get_vocab_size(), parts.CLIP["hidden_size"], parts.SAM["prompt_embed_dim"])
+    model.projector.load_state_dict(_strip(state, "model.mm_projector."))
+    model.fcs.load_state_dict(_strip(state, "model.text_hidden_fcs.0."))
+    skip = ("model.mm_projector.", "model.text_hidden_fcs.", "model.visual_model.")
+    model.llm.load_state_dict(_strip({k: v for k, v in state.items() if not k.startswith(skip)}, "model."))
+    save(model, work / "deep.pt")
+
+
+def _strip(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -32,7 +32,11 @@ def write_dataset(pool: Pool, folder: Path, val: int) -> Path:
             pieces = [c[:, 0].astype(float) for c in found if len(c) >= 4 and cv2.contourArea(c) >= 6]
             if not pieces:
                 continue
-            outline = pieces[0] if len(pieces) == 1 else np.concatenate(merge_multi_segment([p.reshape(-1).tolist() for p in pieces]))
+            outline = (
+                pieces[0]
+                if len(pieces) == 1
+                else np.concatenate(merge_multi_segment([p.reshape(-1).tolist() for p in pieces]))
+            )
             points = np.clip((outline.reshape(-1, 2) + 0.5) / SIDE, 0, 1)
             lines.append("0 " + " ".join(f"{v:.4f}" for v in points.reshape(-1)))
         (folder / "labels" / part / f"{i:06d}.txt").write_text("\n".join(lines))
@@ -46,8 +50,9 @@ def train_instances(data: Path, yaml: Path, minutes: float, out: Path, seed: int
     from ultralytics import YOLO
 
     options: dict[str, Any] = dict(
-        data=str(data), imgsz=SIDE, time=minutes / 60, batch=16, device="cpu", workers=0, plots=False, amp=False, pretrained=False,
-        project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.002, lrf=0.02, cos_lr=True, warmup_epochs=0.3,
+        data=str(data), imgsz=SIDE, time=minutes / 60, batch=16, device="cpu", workers=0, plots=False, amp=False,
+        pretrained=False, project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.002, lrf=0.02,
+        cos_lr=True, warmup_epochs=0.3,
         mosaic=0.0, close_mosaic=0, hsv_h=0.01, hsv_s=0.2, hsv_v=0.2, scale=0.1, translate=0.05, fliplr=0.5, erasing=0.0,
         save_period=1, val=False, cache="ram",
     )  # fmt: skip

@@ -8,7 +8,6 @@ import torch
 from segment_anything.modeling import Sam
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from csp.models.clip import CLIP_MEAN, CLIP_STD
 from csp.models.sam import PIXEL_MEAN, PIXEL_STD, build_sam, sam_sizes
 
 CLIP: dict[str, Any] = dict(
@@ -19,12 +18,24 @@ SAM: dict[str, Any] = {
     "image_size": 224,
     "patch_size": 8,
     "encoder": dict(
-        embed_dim=96, depth=4, num_heads=4, window_size=7, global_attn_indexes=[2], mlp_ratio=3, use_rel_pos=False, out_chans=128
+        embed_dim=96,
+        depth=4,
+        num_heads=4,
+        window_size=7,
+        global_attn_indexes=[2],
+        mlp_ratio=3,
+        use_rel_pos=False,
+        out_chans=128,
     ),
     "prompt_embed_dim": 128,
     "mask_in_chans": 16,
     "decoder": dict(
-        transformer_depth=2, mlp_dim=256, num_heads=4, num_multimask_outputs=3, iou_head_depth=3, iou_head_hidden_dim=128
+        transformer_depth=2,
+        mlp_dim=256,
+        num_heads=4,
+        num_multimask_outputs=3,
+        iou_head_depth=3,
+        iou_head_hidden_dim=128,
     ),
     "pixel_mean": list(PIXEL_MEAN),
     "pixel_std": list(PIXEL_STD),
@@ -41,5 +52,7 @@ def sam() -> Sam:
     half = SAM["prompt_embed_dim"] // 2
     scale = torch.cat([torch.full((half // 2,), 0.4), torch.full((half - half // 2,), 1.0)])
     lots = torch.Generator().manual_seed(7)  # fixed: the tower learns the same code before SAM is trained
-    model.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.copy_(torch.randn(2, half, generator=lots) * scale)
+    model.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.copy_(
+        torch.randn(2, half, generator=lots) * scale
+    )
     return model

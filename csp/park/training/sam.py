@@ -7,9 +7,10 @@ foreground-point embedding: a place with an extent, in one token, as LISA's [SEG
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 GRID = 56  # masks are reduced to this side before their code is averaged
@@ -50,6 +51,37 @@ def shaken(sam: Sam, masks: Tensor) -> Tensor:
     code = place_code(sam, weights)
     spread = code.std(1, keepdim=True).clamp(min=0.05)
     return code + torch.randn_like(code) * spread * torch.rand(k, 1) * 0.45
+
+
+class Dense(nn.Module):
+    """Helpers of the image encoder, training only: a cell tells its thing's place code, what is thing, where it ends.
+
+    Cells are those of the embedding, `fine` x `fine` sub-cells each; nothing here knows kinds or colours.
+    """
+
+    def __init__(self, width: int, code: int, fine: int = 4) -> None:
+        super().__init__()
+        self.fine = fine
+        self.code = nn.Linear(width, code)
+        self.marks = nn.Linear(width, 3 * fine * fine)  # thing, ends to the right, ends below
+
+    def loss(self, embedding: Tensor, ids: np.ndarray, codes: list[Tensor]) -> Tensor:
+        """`embedding` [B, C, s, s]; `ids` uint8 [B, H, W] instance maps; `codes` one [objects, width] a picture."""
+        B, _, s, _ = embedding.shape
+        cells = embedding.permute(0, 2, 3, 1)
+        step = ids.shape[1] // (s * self.fine)
+        fine = torch.from_numpy(ids[:, step // 2 :: step, step // 2 :: step].astype(np.int64))
+        right = F.pad((fine[:, :, 1:] != fine[:, :, :-1]).float(), (0, 1))
+        below = F.pad((fine[:, 1:] != fine[:, :-1]).float(), (0, 0, 0, 1))
+        want = torch.stack([(fine > 0).float(), right, below], 1)
+        want = want.view(B, 3, s, self.fine, s, self.fine).permute(0, 2, 4, 1, 3, 5).flatten(3)
+        marks = F.binary_cross_entropy_with_logits(self.marks(cells), want, pos_weight=torch.tensor(2.0))
+        middle = ids.shape[1] // s
+        owner = torch.from_numpy(ids[:, middle // 2 :: middle, middle // 2 :: middle].astype(np.int64))
+        b, y, x = torch.nonzero(owner > 0, as_tuple=True)
+        offsets = torch.tensor([0, *np.cumsum([len(c) for c in codes])[:-1]])
+        truth = torch.cat(codes)[offsets[b] + owner[b, y, x] - 1]
+        return marks + F.mse_loss(self.code(cells[b, y, x]), truth) * 4
 
 
 def loss(logits: Tensor, target: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
