@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from safetensors.torch import save_file
 
+from csp.models.instances import import_ultralytics
 from csp.park.training.data import SIDE, Pool
 
 LEAST_LABEL = 40  # visible pixels below which a thing is not labelled
@@ -47,7 +48,7 @@ def write_dataset(pool: Pool, folder: Path, val: int) -> Path:
 
 def train_instances(data: Path, yaml: Path, minutes: float, out: Path, seed: int = 0) -> None:
     """`yaml` is a yolo11n-seg description with nc: 1; leaves runs and weights in `out`."""
-    from ultralytics import YOLO
+    YOLO = import_ultralytics().YOLO
 
     options: dict[str, Any] = dict(
         data=str(data), imgsz=SIDE, time=minutes / 60, batch=16, device="cpu", workers=0, plots=False, amp=False,
@@ -61,7 +62,7 @@ def train_instances(data: Path, yaml: Path, minutes: float, out: Path, seed: int
 
 def export_instances(weights: Path, folder: Path) -> None:
     """A trained .pt of our own -> yolo11n-seg.yaml beside float16 safetensors."""
-    from ultralytics import YOLO
+    YOLO = import_ultralytics().YOLO
 
     model = YOLO(str(weights)).model
     state = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in model.state_dict().items()}
