@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -177,9 +178,11 @@ class Explore:
         )
 
     def _run(self, asked: Asked) -> Payload:
+        began = time.perf_counter()
         dense = self.session.dense(asked.request)
+        waited = (time.perf_counter() - began) * 1e3
         result = self.session.run(asked.request)
-        out = payload(result, dense, asked.truth, asked.look)
+        out = payload(result, dense, asked.truth, asked.look) | {"waited": {"dense": waited}}
         if self.card.name == "park" and not asked.drawn:
             out["notes"].append(PARK_ONLY)
         return out

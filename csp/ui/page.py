@@ -104,13 +104,17 @@ class Shown:
 
     @staticmethod
     def stamped(answer: dict[str, Any], began: float | None = None) -> dict[str, Any]:
-        """An answer with a stamp, and the milliseconds that the server spent on it."""
-        spent = {} if began is None else {"handler": round((time.perf_counter() - began) * 1e3, 1)}
-        return answer | {"stamp": time.time_ns(), "server": spent | answer.get("ms", {})}
+        """An answer with a stamp; `began`, seconds since the epoch, adds when and how long the server worked."""
+        now = time.time()
+        spent = {} if began is None else {"began": began * 1e3, "handler": (now - began) * 1e3}
+        return answer | {
+            "stamp": time.time_ns(),
+            "server": spent | answer.get("waited", {}) | answer.get("ms", {}),
+        }
 
     def run(self, **controls: Any) -> str:
         """A run for the results component."""
-        began = time.perf_counter()
+        began = time.time()
         return pack(self.stamped(self.explore.run(**controls), began))
 
     def moved(self, yields: str) -> Callable[..., Any]:

@@ -73,6 +73,7 @@ const layers = (data) => {
 };
 
 const draw = async () => {
+  const arrived = performance.now();
   const data = read();
   const turn = ++runs;
   if (data.error) {
@@ -96,9 +97,10 @@ const draw = async () => {
   }
   root.removeAttribute("data-stale");
   root.dataset.server = JSON.stringify(data.server || {});
+  root.dataset.arrived = (performance.timeOrigin + arrived).toFixed(1);
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
-      root.dataset.painted = performance.now().toFixed(1);
+      root.dataset.painted = (performance.timeOrigin + performance.now()).toFixed(1);
       root.dataset.run = runs;
     }),
   );

@@ -1,0 +1,41 @@
+"""The page's benchmark: how a move is split, and what it says of a machine that cannot run it."""
+
+from __future__ import annotations
+
+import pytest
+
+from csp import bench
+
+
+def test_parts_add_up_to_the_total():
+    server = {
+        "began": 1040.0,
+        "handler": 100.0,
+        "vision": 2,
+        "select": 3,
+        "decoder": 50,
+        "mask": 10,
+        "dense": 1,
+    }
+    move = bench.split(1000.0, server, arrived=1160.0, painted=1190.0)
+    assert move["total"] == 190
+    assert sum(move[part] for part in bench.PARTS) == pytest.approx(move["total"])
+    assert (
+        move["send and queue"] == 40 and move["draw"] == 34 and move["receive"] == 20 and move["paint"] == 30
+    )
+
+
+def test_the_report_has_medians():
+    moves = [dict.fromkeys((*bench.PARTS, "total"), float(i)) for i in (1, 2, 9)]
+    report = bench.report(moves, "Nc")
+    assert "Nc moved 3 times" in report
+    assert report.splitlines()[-1].split() == ["total", "2.0", "9.0"]
+
+
+def test_what_is_missing_is_said(capsys):
+    assert bench.main(["interactive", "--chromium", "/no/chromium"]) == 2
+    assert "apt-get install -y chromium" in capsys.readouterr().err
+    assert bench.main(["interactive", "--moves", "0"]) == 2
+    assert "--moves must be at least 1" in capsys.readouterr().err
+    assert bench.main(["interactive", "--slider", "Lp"]) == 2
+    assert "Lp" in capsys.readouterr().err
