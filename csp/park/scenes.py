@@ -17,7 +17,8 @@ from csp.park.draw import COLOURS, KINDS, Pen, shade
 SPLITS = {"train": 11, "val": 23, "test": 37}
 SIZE = 448
 PROBE = 112  # resolution at which a layout is judged
-LEAST_VISIBLE = 0.45  # share of a thing that must stay in sight
+LEAST_VISIBLE = 0.5  # share of a thing that must stay in sight
+APART = 0.7  # share of things that are placed clear of all others
 LEAST_PIXELS = 50  # visible pixels at PROBE resolution
 
 
@@ -32,6 +33,7 @@ class Thing:
     height: float
     flip: bool
     look: int
+    number: int  # in the order of being thought of
     visible: float = 1.0
     area: float = 0.0  # visible share of the picture
     box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # of what is visible: x0, y0, x1, y1
@@ -72,14 +74,14 @@ def _generator(seed: int, split: str, stream: int) -> np.random.Generator:
     return np.random.default_rng([SPLITS[split], seed, stream])
 
 
-def _propose(g: np.random.Generator, horizon: float, kinds: list[str], placed: list[Thing]) -> Thing:
+def _propose(g: np.random.Generator, horizon: float, kinds: list[str], placed: list[Thing], number: int) -> Thing:
     kind = kinds[int(g.integers(len(kinds)))]
     spec = KINDS[kind]
     colour = spec.colours[int(g.integers(len(spec.colours)))]
     factor = float(np.exp(g.uniform(np.log(0.74), np.log(1.4))))
     sky = spec.place == "sky" or (kind == "bird" and g.random() < 0.3)
     near = [t for t in placed if (KINDS[t.kind].place == "sky") == sky]
-    if near and g.random() < 0.4:  # beside another thing, often partly behind or before it
+    if near and g.random() < 0.7:  # beside another thing, often partly behind or before it
         other = near[int(g.integers(len(near)))]
         reach = 0.5 * (other.height * KINDS[other.kind].half_width + spec.height * factor * spec.half_width)
         x = other.x + float(g.choice((-1, 1)) * g.uniform(0.6, 1.6) * reach)
@@ -94,7 +96,7 @@ def _propose(g: np.random.Generator, horizon: float, kinds: list[str], placed: l
     half = height * spec.half_width
     x = float(np.clip(x, half * 0.9, 1 - half * 0.9))
     y = float(np.clip(y, height + 0.01, 0.985))
-    return Thing(kind, colour, x, y, height, bool(g.random() < 0.5), int(g.integers(64)))
+    return Thing(kind, colour, x, y, height, bool(g.random() < 0.5), int(g.integers(64)), number)
 
 
 def _stroke(thing: Thing, image: np.ndarray | None, ids: np.ndarray, value: int) -> None:
@@ -108,23 +110,30 @@ def _order(things: list[Thing]) -> list[Thing]:
     return sorted(things, key=lambda t: (KINDS[t.kind].place != "sky", t.y))
 
 
-def _judge(things: list[Thing]) -> tuple[bool, list[Thing]]:
-    """Measure what is visible; False when something is hidden too far or too small."""
+def _alone(thing: Thing) -> np.ndarray:
+    """The thing with nothing before it, bool at PROBE resolution."""
     ids = np.zeros((PROBE, PROBE), np.uint8)
-    whole = []
+    _stroke(thing, None, ids, 1)
+    return ids > 0
+
+
+def _judge(
+    things: list[Thing], outlines: dict[int, np.ndarray], before: dict[Thing, float], apart: bool
+) -> tuple[bool, list[Thing]]:
+    """Measure what is visible; False when something is hidden too far or too small, or (`apart`) at all where it was not `before`."""
+    ids = np.zeros((PROBE, PROBE), np.uint8)
     for i, thing in enumerate(things):
-        alone = np.zeros_like(ids)
-        _stroke(thing, None, alone, 1)
-        whole.append(int(alone.sum()))
-        ids[alone > 0] = i + 1
+        ids[outlines[thing.number]] = i + 1
     measured = []
     for i, thing in enumerate(things):
         rows, columns = np.nonzero(ids == i + 1)
-        if len(rows) < LEAST_PIXELS or len(rows) < LEAST_VISIBLE * whole[i]:
+        whole = int(outlines[thing.number].sum())
+        least = max(LEAST_VISIBLE, (before.get(thing, 1.0) if apart else 0.0) - 0.02)
+        if len(rows) < LEAST_PIXELS or len(rows) < least * whole:
             return False, things
         box = (columns.min() / PROBE, rows.min() / PROBE, (columns.max() + 1) / PROBE, (rows.max() + 1) / PROBE)
         x0, y0, x1, y1 = (float(v) for v in box)
-        fields = dict(visible=len(rows) / whole[i], area=len(rows) / PROBE**2, box=(x0, y0, x1, y1))
+        fields = dict(visible=len(rows) / whole, area=len(rows) / PROBE**2, box=(x0, y0, x1, y1))
         measured.append(Thing(**{**thing.__dict__, **fields}))
     return True, measured
 
@@ -139,11 +148,15 @@ def layout(seed: int, split: str = "train") -> tuple[tuple[Thing, ...], float]:
     few = int(g.integers(2, 5))
     chosen = [names[int(i)] for i in g.choice(len(names), size=few, replace=False, p=weights / weights.sum())]
     placed: list[Thing] = []
-    for attempt in range(wanted * 8):
+    outlines: dict[int, np.ndarray] = {}
+    for attempt in range(wanted * 12):
         if len(placed) == wanted:
             break
-        kinds = names if attempt > wanted * 5 else chosen
-        ok, measured = _judge(_order([*placed, _propose(g, horizon, kinds, placed)]))
+        kinds = names if attempt > wanted * 9 else chosen
+        apart = g.random() < APART
+        new = _propose(g, horizon, kinds, [] if apart else placed, attempt)
+        outlines[attempt] = _alone(new)
+        ok, measured = _judge(_order([*placed, new]), outlines, {t: t.visible for t in placed}, apart)
         placed = measured if ok else placed
     if len(placed) < 4:  # a crowd of large things; draw lots again, still a function of (seed, split)
         return layout(seed + (1 << 32), split)
