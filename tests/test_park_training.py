@@ -143,7 +143,7 @@ def test_a_few_steps_of_every_stage_lower_the_loss(
     early.train_tower(few, 1, tmp_path / "tower.pt", batch=2)
     stage = late.stage(few, tmp_path, 1)
     model = reason.Reasoner(reason.Shape(), words.build().get_vocab_size(), 128, 128)
-    late.train_reason(model, stage, 1, tmp_path / "reason.pt", 1e-3, scenes=2, each=1)
+    late.train_reason(model, stage, 1, tmp_path / "reason.pt", 1e-3, scenes=2, each={"ref": 1, "absent": 1})
     for name in ("sam", "tower", "reason"):
         first, *_, last = _Steps.losses[tmp_path / f"{name}.log"]
         assert last < first, name

@@ -6,6 +6,7 @@ between objects), `reason` (implicit), `intent` (wishes; may have several object
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,8 +215,8 @@ def ask(family: str, scene: Scene, g: np.random.Generator, wording: str, tries: 
     return None
 
 
-def queries(scene: Scene, each: int = 1, wording: str | None = None, stream: int = 2) -> list[Query]:
-    """Up to `each` different queries of every family, reproducible from the scene and `stream`.
+def queries(scene: Scene, each: int | Mapping[str, int] = 1, wording: str | None = None, stream: int = 2) -> list[Query]:
+    """Up to `each` different queries of every family (or of each as a mapping has it), reproducible from the scene and `stream`.
 
     `wording` None: training and validation scenes use training phrases; test scenes the held-out ones for one query in five.
     """
@@ -223,10 +224,11 @@ def queries(scene: Scene, each: int = 1, wording: str | None = None, stream: int
     found: list[Query] = []
     for family in FAMILIES:
         texts: set[str] = set()
-        for _ in range(each * 2):
+        most = each if isinstance(each, int) else each.get(family, 0)
+        for _ in range(most * 2):
             held = scene.split == "test" and g.random() < HELD_SHARE
             query = ask(family, scene, g, wording or ("held" if held else "train"))
-            if query is not None and query.text not in texts and len(texts) < each:
+            if query is not None and query.text not in texts and len(texts) < most:
                 texts.add(query.text)
                 found.append(query)
     return found

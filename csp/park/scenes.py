@@ -120,7 +120,7 @@ def _alone(thing: Thing) -> np.ndarray:
 def _judge(
     things: list[Thing], outlines: dict[int, np.ndarray], before: dict[Thing, float], apart: bool
 ) -> tuple[bool, list[Thing]]:
-    """Measure what is visible; False when something is hidden too far or too small, or (`apart`) at all where it was not `before`."""
+    """Measure what is visible. False: something is hidden too far, too small, or (`apart`) more hidden than `before`."""
     ids = np.zeros((PROBE, PROBE), np.uint8)
     for i, thing in enumerate(things):
         ids[outlines[thing.number]] = i + 1

@@ -64,7 +64,7 @@ def export_instances(weights: Path, folder: Path) -> None:
     """A trained .pt of our own -> yolo11n-seg.yaml beside float16 safetensors."""
     YOLO = import_ultralytics().YOLO
 
-    model = YOLO(str(weights)).model
+    model: Any = YOLO(str(weights)).model
     state = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / "model.safetensors")

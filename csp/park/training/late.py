@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from csp.park.scenes import Scene, scene as draw_scene
 from csp.park.training import parts, reason, sam as sam_stage, tower as tower_stage
 from csp.park.training.clock import Clock
 from csp.park.training.data import SIDE, Pool
+
+MIX = {"ref": 4, "ref+": 4, "refg": 8, "reason": 4, "intent": 3, "absent": 2}
+"""Queries a scene: relations are the slowest to learn."""
 
 
 @torch.no_grad()
@@ -42,7 +46,7 @@ class World:
     facts: list[tower_stage.Facts]
 
     def batch(
-        self, rows: list[int], packer: reason.Packer, each: int, stream: int, g: np.random.Generator
+        self, rows: list[int], packer: reason.Packer, each: Mapping[str, int], stream: int, g: np.random.Generator
     ) -> tuple[Tensor, reason.Batch]:
         objects = [self.pool.objects[r] for r in rows]
         asked = [language.queries(self.light(r), each=each, stream=stream) for r in rows]
@@ -156,7 +160,7 @@ def prompts(sam: Sam, batch: reason.Batch) -> Tensor:
 
 def train_reason(
     model: reason.Reasoner, stage: Stage, minutes: float, out: Path, peak: float, aids: float = 1.0,
-    scenes: int = 8, each: int = 4, seed: int = 0,
+    scenes: int = 8, each: Mapping[str, int] = MIX, seed: int = 0,
 ) -> None:  # fmt: skip
     """`aids` in 0..1 scales the losses that only help to start; they fade over the first 60 % of the time."""
     torch.manual_seed(seed)

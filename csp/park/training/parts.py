@@ -8,7 +8,7 @@ import torch
 from segment_anything.modeling import Sam
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from csp.models.sam import PIXEL_MEAN, PIXEL_STD, build_sam, sam_sizes
+from csp.models.sam import PIXEL_MEAN as PIXEL_MEAN, PIXEL_STD as PIXEL_STD, build_sam, sam_sizes
 
 CLIP: dict[str, Any] = dict(
     image_size=224, patch_size=14, hidden_size=128, intermediate_size=384, num_hidden_layers=7, num_attention_heads=4,
