@@ -7,13 +7,14 @@ neither torch nor files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from csp import images
-from csp.methods import METHODS, PRESETS, Knob, build, knobs
+from csp.methods import METHODS, PRESETS, Knob, at_budget, build, knobs, solve, values
 from csp.methods.presets import SHAPES, Preset
 from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
@@ -103,6 +104,26 @@ class Session:
             for key, preset in PRESETS.items()
             if preset.shape in here and preset.knobs is not None
         }
+
+    def at_budget(self, method: str, N_avg: float, start: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Knobs with which a method spends N_avg image tokens: from the knobs in ``start`` where they reach
+        that far, else from its defaults or the paper's settings. Dense has none to turn.
+
+        Raises ValueError saying which bound fails.
+        """
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        made = METHODS[method]
+        if not hasattr(made, "budget"):
+            return {}
+        N, L = self.model.N, self.model.L
+        if start:
+            try:
+                started: Any = build(made, start)
+                return values(solve(started, N_avg, N, L))
+            except ValueError:
+                pass
+        return values(at_budget(made, N_avg, N, L))
 
     def run(self, request: Request) -> Result:
         """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before

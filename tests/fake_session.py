@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from synthetic import result
 
-from csp.methods import METHODS, PRESETS, build, knobs
+from csp.methods import METHODS, PRESETS, at_budget, build, knobs, values
 from csp.types import Request, Result
 
 
@@ -54,6 +54,11 @@ class FakeSession:
 
     def presets(self):
         return {k: p for k, p in PRESETS.items() if p.shape == "7B-224" and p.knobs is not None}
+
+    def at_budget(self, method: str, N_avg: float, start=None) -> dict:
+        if method == "full":
+            return {}
+        return values(at_budget(METHODS[method], N_avg, self.card.N, self.card.L))
 
     def run(self, request: Request) -> Result:
         method = build(METHODS[request.method], request.knobs)

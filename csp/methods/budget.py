@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from csp.decoder import planned
@@ -45,14 +46,7 @@ def solve(method: Budgeted, N_avg: float, N: int, L: int) -> Any:
     """
     if not 0 < N_avg <= N:
         raise ValueError(f"N_avg must be in 1..{N} (the image has {N} tokens), got {N_avg:g}")
-    tried: list[tuple[float, Any]] = []
-    for amount in method.amounts(N):
-        try:
-            candidate = method.spend(amount)
-            tried.append((expected_n_avg(candidate, N, L), candidate))
-        except ValueError:
-            # An amount that does not fit beside the other knobs, such as more tokens than enter the decoder.
-            continue
+    tried = _reach(method, N, L)
     if not tried:
         method.plan(N, L)
         raise ValueError(f"{method.name} fits no budget with {_others(method)}")
@@ -65,6 +59,20 @@ def solve(method: Budgeted, N_avg: float, N: int, L: int) -> Any:
                 f"{values(at)[method.budget]} with {_others(method)}), got {N_avg:g}; change those"
             )
     return min(tried, key=lambda pair: (abs(pair[0] - N_avg), pair[0]))[1]
+
+
+@lru_cache(maxsize=64)
+def _reach(method: Budgeted, N: int, L: int) -> tuple[tuple[float, Any], ...]:
+    """(N_avg, method at it) for every amount that fits; the same for every target, and slow to plan."""
+    tried: list[tuple[float, Any]] = []
+    for amount in method.amounts(N):
+        try:
+            candidate = method.spend(amount)
+            tried.append((expected_n_avg(candidate, N, L), candidate))
+        except ValueError:
+            # An amount that does not fit beside the other knobs, such as more tokens than enter the decoder.
+            continue
+    return tuple(tried)
 
 
 def at_budget(method: type[Method], N_avg: float, N: int, L: int) -> Any:
