@@ -59,20 +59,21 @@ def page(explore: Explore) -> gr.Blocks:
                             )
                         )
                         new = gr.Button("New scene", elem_id="do_scene", min_width=110)
-            with gr.Row(elem_id="csp-main"):
-                with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
-                    make.stage_controls(explore, controls)
-                    make.other_controls(explore, controls, heads)
-                with gr.Column(scale=10, min_width=340):
-                    queue = html("queue", {}, "csp-queue")
-                    results = html("results", shown.stamped(explore.run(**start)), "csp-out")
-                    with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):
-                        compare = gr.Button("Compare clusterings with these settings", elem_id="do_four")
-                        four = html("four", {}, "csp-four")
-                    with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
-                        with gr.Row():
-                            files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
-                        download = html("download", {}, "csp-download")
+            with gr.Tabs(selected="explore", elem_id="csp-tabs"), gr.Tab("Explore", id="explore"):
+                with gr.Row(elem_id="csp-main"):
+                    with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
+                        make.stage_controls(explore, controls)
+                        make.other_controls(explore, controls, heads)
+                    with gr.Column(scale=10, min_width=340):
+                        queue = html("queue", {}, "csp-queue")
+                        results = html("results", shown.stamped(explore.run(**start)), "csp-out")
+                        with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):
+                            compare = gr.Button("Compare clusterings with these settings", elem_id="do_four")
+                            four = html("four", {}, "csp-four")
+                        with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
+                            with gr.Row():
+                                files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
+                            download = html("download", {}, "csp-download")
         api.endpoint(explore)
 
         started = _runs(shown, controls, run, results, queue)
