@@ -28,7 +28,8 @@ class Shape:
 @dataclass(frozen=True)
 class Preset:
     """One row of a table. ``knobs`` None: the paper does not print them. ``n_avg`` and ``tflops`` are as
-    printed.
+    printed, and so are, in Tables 1 and 6, ``drop``, points of mIoU lost against dense without training, and in
+    Table 6 ``ms``, a pass through the language model on one RTX A6000.
     """
 
     table: int
@@ -39,6 +40,8 @@ class Preset:
     n_avg: float
     tflops: float
     note: str = ""
+    drop: float | None = None
+    ms: float | None = None
 
 
 SHAPES = {
@@ -49,34 +52,34 @@ SHAPES = {
 
 NOT_PRINTED = "the paper does not print this configuration"
 
-# Ratio in percent: (Lc, Nc, Ls, Np), N_avg, TFLOPs.
-_TABLE_6: dict[str, dict[int, tuple[tuple[int, int, int, int], int, float]]] = {
+# Ratio in percent: (Lc, Nc, Ls, Np), N_avg, TFLOPs, ms, drop.
+_TABLE_6: dict[str, dict[int, tuple[tuple[int, int, int, int], int, float, float, float]]] = {
     "7B-224": {
-        65: ((6, 96, 8, 8), 86, 1.93),
-        70: ((7, 80, 7, 8), 78, 1.83),
-        75: ((8, 64, 6, 4), 66, 1.68),
-        80: ((10, 48, 4, 8), 51, 1.48),
-        85: ((11, 32, 3, 8), 39, 1.33),
-        90: ((12, 32, 2, 2), 29, 1.2),
+        65: ((6, 96, 8, 8), 86, 1.93, 31.28, 0.3),
+        70: ((7, 80, 7, 8), 78, 1.83, 30.02, 1.1),
+        75: ((8, 64, 6, 4), 66, 1.68, 28.88, 2.8),
+        80: ((10, 48, 4, 8), 51, 1.48, 27.5, 5),
+        85: ((11, 32, 3, 8), 39, 1.33, 25.45, 7.4),
+        90: ((12, 32, 2, 2), 29, 1.2, 22.8, 8.1),
     },
     "7B-336": {
-        65: ((6, 128, 9, 32), 203, 3.44),
-        70: ((6, 32, 9, 16), 176, 3.1),
-        75: ((7, 64, 7, 16), 149, 2.74),
-        80: ((8, 24, 6, 8), 118, 2.35),
-        85: ((9, 32, 4, 8), 85, 1.92),
-        90: ((11, 32, 3, 2), 66, 1.68),
+        65: ((6, 128, 9, 32), 203, 3.44, 58.3, 0.3),
+        70: ((6, 32, 9, 16), 176, 3.1, 55.33, 1),
+        75: ((7, 64, 7, 16), 149, 2.74, 50.46, 1.4),
+        80: ((8, 24, 6, 8), 118, 2.35, 45.3, 4.4),
+        85: ((9, 32, 4, 8), 85, 1.92, 39.16, 7.5),
+        90: ((11, 32, 3, 2), 66, 1.68, 35.16, 8.5),
     },
     "13B-224": {
-        65: ((5, 64, 11, 16), 88, 3.83),
-        70: ((6, 64, 10, 8), 78, 3.58),
-        75: ((7, 32, 9, 8), 68, 3.32),
-        80: ((9, 16, 7, 8), 53, 2.95),
-        85: ((11, 16, 5, 8), 41, 2.65),
-        90: ((12, 32, 2, 8), 27, 2.31),
+        65: ((5, 64, 11, 16), 88, 3.83, 54.5, 1.9),
+        70: ((6, 64, 10, 8), 78, 3.58, 52.63, 2.5),
+        75: ((7, 32, 9, 8), 68, 3.32, 49.8, 3.6),
+        80: ((9, 16, 7, 8), 53, 2.95, 45.2, 6.6),
+        85: ((11, 16, 5, 8), 41, 2.65, 42, 9.7),
+        90: ((12, 32, 2, 8), 27, 2.31, 40.08, 11.1),
     },
 }
-_TABLE_6_DENSE = {"7B-224": (256, 4.12), "7B-336": (576, 8.25), "13B-224": (256, 8.05)}
+_TABLE_6_DENSE = {"7B-224": (256, 4.12, 60.39), "7B-336": (576, 8.25, 123.5), "13B-224": (256, 8.05, 104)}
 
 # Selector: {Nc: (N_avg, TFLOPs)}, all with Lc = 8, Ls = 6, Np = 16.
 _TABLE_4 = {
@@ -96,6 +99,12 @@ _TABLE_5 = {
 # Table 2 on 7B-336 at 70, 80 and 90 percent, Table 3 on 13B-224 at 70: N_avg, TFLOPs.
 _TABLE_2_CSP = {70: (170, 3.01), 80: (115, 2.3), 90: (66, 1.67)}
 _TABLE_3_CSP = (74.8, 3.37)
+
+# Points of mIoU, mean over the twelve columns of Table 1.
+_TABLE_1_DROPS = {
+    "full": 0.0, "prumerge": 9.8, "prumerge+": 7.3, "visionzip": 7.8, "fastv": 10.1, "simignore": 10.2,
+    "sparsevlm": 9.6, "pyramiddrop": 8.9, "feather": 8.7, "csp": 2.5,
+}
 
 FIXED_N = "count certain; whether a ratio or an outlier rule gave it is not known"
 SPLIT = "total certain; split by the authors' ratio of 27 to 5"
@@ -185,8 +194,8 @@ def _csp(Lc: int, Nc: int, Ls: int, Np: int, **more: Any) -> dict[str, Any]:
 
 def _rows() -> dict[str, Preset]:
     rows = {
-        "table1/7B-224/full": Preset(1, "7B-224", "full", "dense", {}, 256, 4.12),
-        "table1/7B-224/csp": Preset(1, "7B-224", "csp", "70 %", _csp(8, 64, 6, 16), 73, 1.76),
+        "table1/7B-224/full": Preset(1, "7B-224", "full", "dense", {}, 256, 4.12, drop=0.0),
+        "table1/7B-224/csp": Preset(1, "7B-224", "csp", "70 %", _csp(8, 64, 6, 16), 73, 1.76, drop=_TABLE_1_DROPS["csp"]),
         "table2/7B-336/full": Preset(2, "7B-336", "full", "dense", {}, 576, 8.2),
         "table3/13B-224/full": Preset(3, "13B-224", "full", "dense", {}, 256, 8.05),
         "table3/13B-224/csp": Preset(3, "13B-224", "csp", "70 %", None, *_TABLE_3_CSP, NOT_PRINTED),
@@ -202,11 +211,14 @@ def _rows() -> dict[str, Preset]:
             label = f"Lc {Lc}, Ls {Ls}, Np {Np}"
             rows[f"table5/7B-224/{Lc}-{Ls}/{Np}"] = Preset(5, "7B-224", "csp", label, _csp(Lc, 64, Ls, Np), *printed)
     for shape, by_ratio in _TABLE_6.items():
-        rows[f"table6/{shape}/0"] = Preset(6, shape, "full", "dense", {}, *_TABLE_6_DENSE[shape])
-        for ratio, (config, n_avg, tflops) in by_ratio.items():
-            rows[f"table6/{shape}/{ratio}"] = Preset(6, shape, "csp", f"{ratio} %", _csp(*config), n_avg, tflops)
+        n_avg, tflops, ms = _TABLE_6_DENSE[shape]
+        rows[f"table6/{shape}/0"] = Preset(6, shape, "full", "dense", {}, n_avg, tflops, drop=0.0, ms=ms)
+        for ratio, (config, n_avg, tflops, ms, drop) in by_ratio.items():
+            row = Preset(6, shape, "csp", f"{ratio} %", _csp(*config), n_avg, tflops, drop=drop, ms=ms)
+            rows[f"table6/{shape}/{ratio}"] = row
     for table, shape, key, method, knobs, mean, tflops, note in _RIVALS:
-        rows[f"table{table}/{shape}/{key}"] = Preset(table, shape, method, key, knobs, mean, tflops, note)
+        lost = _TABLE_1_DROPS[method] if table == 1 else None
+        rows[f"table{table}/{shape}/{key}"] = Preset(table, shape, method, key, knobs, mean, tflops, note, lost)
     return rows
 
 
