@@ -17,7 +17,7 @@ from csp.ui.widgets import picture, unchecked
 
 CUSTOM = "custom"
 PRESET_TABLES = (1, 6)
-OFF_PAPER = ("uniform", "cls", "row", "layer")
+OFF_PAPER = {"uniform": "Uniform's rule", "cls": "CLS attention", "row": "ranking row", "layer": "ranking layer"}
 
 
 @dataclass
@@ -143,13 +143,13 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
     knobs = {knob.name: knob for knob in explore.methods["csp"].knobs}
     look = Look()
     with gr.Accordion("Off the paper", open=False, elem_id="csp-off"):
-        for name in OFF_PAPER:
+        for name, label in OFF_PAPER.items():
             knob = knobs[name]
             controls.asked[name] = unchecked(
                 gr.Radio(
                     choices=list(knob.choices),
                     value=knob.default,
-                    label=name,
+                    label=label,
                     info=knob.help,
                     elem_id=f"in_{name}",
                 )

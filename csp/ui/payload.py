@@ -207,7 +207,7 @@ def _mask_panel(
         for known, name, look in ((dense, "dense", "dashed"), (truth, "true", "dotted"))
         if known is not None
     ]
-    share = f"{100 * mask.mean():.1f} % of the picture" if mask.any() else "empty mask"
+    share = f"{100 * mask.mean():.1f} %" if mask.any() else "empty mask"
     caption = ", ".join([share, *lines])
     return _panel("mask", "Mask", image, caption, words.alt_mask(result, dense, truth, own=mask))
 
