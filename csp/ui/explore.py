@@ -25,24 +25,28 @@ from csp.render import figures, overlays, palette, typeset, views
 from csp.types import Request, Result
 from csp.ui.album import EXAMPLES, Album, source_of
 from csp.ui.payload import SMALL, Look, Payload, data_uri, four, payload
+from csp.ui.saved import python_lines, rle
+from csp.ui.viewer import packing
 
 if TYPE_CHECKING:
     from csp.session import Session
 
 INTEGERS = ("Lc", "Nc", "Ls", "Np")
-FILES = ("panel.png", "panel.svg", "mask.png", "run.json", "run.npz")
+FILES = ("panel.png", "panel.svg", "mask.png", "mask.rle.json", "run.json", "run.npz", "run.py")
 THRESHOLDS = (-8.0, 8.0)
+PICKED = 2000
+"""Characters of a picked setting, at most."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request with what the page knows beside it: the true mask if any, whether the picture is drawn, how
-    to draw the run.
+    """A request with what the page knows beside it: the true mask if any, the park scene that it shows if
+    any, how to draw the run.
     """
 
     request: Request
     truth: NDArray[np.bool_] | None
-    drawn: bool
+    scene: int | None
     look: Look
 
 
@@ -58,6 +62,17 @@ class Explore:
     def run(self, **controls: Any) -> Payload:
         """A run and the dense run beside it, drawn; {"error": words} where the request will not do."""
         return self._guard(lambda: self._run(self.ask(controls)))
+
+    def opened(self, file: Callable[[], Result]) -> Payload:
+        """A saved run, drawn; {"error": words} where `file` cannot give one. Its model is not needed."""
+
+        def work() -> Payload:
+            result = file()
+            out = payload(result)
+            out["notes"].insert(0, f"Opened from a file, made by {result.request.model}: the controls did not move.")
+            return out | {"viewer": packing.payload(result)}
+
+        return self._guard(work)
 
     def compare_clusters(self, **controls: Any) -> Payload:
         """The clustering stage of all selectors side by side."""
@@ -146,15 +161,19 @@ class Explore:
             image = images.read(controls["image"])
         method = check_choice("method", controls.get("method", "csp"), tuple(self.methods))
         seed = check_integer("seed", whole("seed", controls.get("seed", 0)), 0, 2**31 - 1)
-        request = Request(image, query, method, self._knobs(method, controls), seed, self.card.name)
-        return Asked(request, self.album.truth(source, query), scene is not None, self._look(controls))
+        knobs, force = self._knobs(method, controls), controls.get("force") or None
+        request = Request(image, query, method, knobs, seed, self.card.name, force)
+        number = None if scene is None else int(source.removeprefix("scene:"))
+        return Asked(request, self.album.truth(source, query), number, self._look(controls))
 
     def _knobs(self, method: str, controls: Mapping[str, Any]) -> dict[str, Any]:
         """The knobs that the page has a control for; a pair of Lc and Ls that does not fit is cut where the
         page would cut it.
         """
         known = {knob.name for knob in self.methods[method].knobs}
-        knobs = {name: controls[name] for name in known & set(controls)}
+        # The sliders are of the method that has them all: others mean something else by "query" or "cls".
+        knobs = {name: controls[name] for name in known & set(controls)} if known >= set(INTEGERS) else {}
+        knobs |= self._picked(method, controls.get("picked") or "{}")
         for name in set(INTEGERS) & set(knobs):
             knobs[name] = whole(name, knobs[name])
         yields = controls.get("yields")
@@ -163,6 +182,18 @@ class Explore:
             if 0 <= firm <= L:
                 knobs[yields] = min(knobs[yields], L - firm)
         return knobs
+
+    def _picked(self, method: str, picked: Any) -> dict[str, Any]:
+        """Knobs that came with a point picked on another page, as the JSON text {"method", "knobs"}; only for
+        its method.
+        """
+        try:
+            told = json.loads(picked) if isinstance(picked, str) and len(picked) <= PICKED else None
+        except ValueError:
+            told = None
+        if not isinstance(told, dict) or not isinstance(told.get("knobs", {}), dict):
+            raise ValueError('picked must be {"method": ..., "knobs": {...}} as JSON, or empty')
+        return dict(told.get("knobs", {})) if told.get("method") == method else {}
 
     def _look(self, controls: Mapping[str, Any]) -> Look:
         default = Look()
@@ -183,8 +214,12 @@ class Explore:
         waited = (time.perf_counter() - began) * 1e3
         result = self.session.run(asked.request)
         out = payload(result, dense, asked.truth, asked.look) | {"waited": {"dense": waited}}
-        if self.card.name == "park" and not asked.drawn:
+        if self.card.name == "park" and asked.scene is None:
             out["notes"].append(PARK_ONLY)
+        image = result.request.image
+        out["viewer"] = packing.payload(
+            result, dense, asked.truth, cls=self.session.cls(image), objects=self.session.objects(image)
+        )
         return out
 
     def _file(self, file: str, result: Result, asked: Asked) -> tuple[bytes, str]:
@@ -195,6 +230,10 @@ class Explore:
             return typeset.to_bytes(figure, suffix), "image/png" if suffix == "png" else "image/svg+xml"
         if file == "mask.png":
             return mask_png(result), "image/png"
+        if file == "mask.rle.json":
+            return json.dumps(rle(result.mask)).encode(), "application/json"
+        if file == "run.py":
+            return python_lines(result, asked.scene).encode(), "text/x-python"
         if file == "run.json":
             return json.dumps(result.as_dict(), indent=1).encode(), "application/json"
         buffer = io.BytesIO()
