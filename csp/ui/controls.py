@@ -85,6 +85,8 @@ def stage_controls(explore: Explore, controls: Controls) -> None:
             elem_id="in_method",
         )
     )
+    # Knobs that no control shows, of a point picked on another page.
+    controls.asked["picked"] = unchecked(gr.Textbox(value="", visible=False, elem_id="in_picked"))
     controls.asked["cluster"] = unchecked(
         gr.Radio(
             choices=list(knobs["cluster"].choices),
