@@ -17,7 +17,12 @@ from csp.ui.widgets import picture, unchecked
 
 CUSTOM = "custom"
 PRESET_TABLES = (1, 6)
-OFF_PAPER = {"uniform": "Uniform's rule", "cls": "CLS attention", "row": "ranking row", "layer": "ranking layer"}
+OFF_PAPER = {
+    "uniform": "Uniform's rule",
+    "cls": "CLS attention",
+    "row": "ranking row",
+    "layer": "ranking layer",
+}
 
 
 @dataclass

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from csp.render import overlays, palette, views, words
 from csp.render.frame import Frame
 from csp.types import Result
+from csp.ui import bill
 
 SIDE = 448
 SMALL = 132
@@ -74,9 +75,9 @@ def payload(
         "query": result.request.query,
         "panels": [*_panels(result, look), _mask_panel(result, mask, theirs, truth)],
         "layers": _layers(result, look),
-        "steps": _steps(result),
-        "bill": _bill(result, dense),
-        "scores": _scores(mask, theirs, truth),
+        "steps": bill.steps(result),
+        "bill": bill.bill(result, dense),
+        "scores": bill.scores(mask, theirs, truth),
         "notes": notes(result, mask),
         "legend": _legend(result, theirs is not None, truth is not None),
         "status": _status(result),
@@ -86,7 +87,9 @@ def payload(
 
 def _status(result: Result) -> str:
     request = result.request
-    took = " + ".join(f"{part} {_ms(float(value))}" for part, value in result.ms.items() if value >= 0.05)
+    took = " + ".join(
+        f"{part} {bill.milliseconds(float(value))}" for part, value in result.ms.items() if value >= 0.05
+    )
     return f"\u201c{request.query.strip()}\u201d \u00b7 {words.method(result)} \u00b7 seed {request.seed} \u00b7 {took}"
 
 
@@ -210,92 +213,6 @@ def _mask_panel(
     share = f"{100 * mask.mean():.1f} %" if mask.any() else "empty mask"
     caption = ", ".join([share, *lines])
     return _panel("mask", "Mask", image, caption, words.alt_mask(result, dense, truth, own=mask))
-
-
-def _steps(result: Result) -> Payload:
-    """Figure 4(D) as numbers."""
-    trace = result.trace
-    stages = [
-        {
-            "name": words.stage_title(record, views.kind(trace, record)),
-            "first": record.first_layer,
-            "L": record.L,
-            "n": record.n,
-            "color": palette.hex_of(palette.stage_color(record.name)),
-        }
-        for record in trace.stages
-    ]
-    text = "; ".join(f"{words.layer_span(record)}: {record.n}" for record in trace.stages)
-    alt = f"Image tokens per decoder layer: {text}. Mean {words.number(round(trace.n_avg, 1))} of {trace.layout.N}."
-    return {
-        "N": trace.layout.N,
-        "L": len(trace.n_per_layer),
-        "n_avg": trace.n_avg,
-        "stages": stages,
-        "alt": alt,
-    }
-
-
-def _bill(result: Result, dense: Result | None) -> list[Payload]:
-    """Three separate bills: fewer image tokens is not as many fewer operations, nor as much less time."""
-    thinking = ("select", "decoder")
-
-    def ms(run: Result) -> float:
-        return sum(float(run.ms.get(part, 0.0)) for part in thinking)
-
-    lines = [
-        ("Image tokens", "mean per layer, N_avg (Eq. 9)", lambda run: run.cost.n_avg, _tokens),
-        (
-            "Operations",
-            "FLOPs of the decoder, all tokens (2 \u00d7 Eq. 11)",
-            lambda run: run.cost.flops,
-            _flops,
-        ),
-        ("Time", "measured: selection and decoder", ms, _ms),
-    ]
-    out = []
-    for name, help_, value, show in lines:
-        ours = float(value(result))
-        theirs = None if dense is None else float(value(dense))
-        row = {"name": name, "help": help_, "ours": show(ours), "share": 1.0, "dense": "", "change": ""}
-        if theirs:
-            row |= {"dense": show(theirs), "share": ours / theirs, "change": _change(ours / theirs)}
-        out.append(row)
-    return out
-
-
-def _change(share: float) -> str:
-    percent = round(100 * (share - 1))
-    return "same" if percent == 0 else f"{'+' if percent > 0 else chr(0x2212)}{abs(percent)} %"
-
-
-def _tokens(value: float) -> str:
-    return words.number(round(value, 1))
-
-
-def _flops(value: float) -> str:
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if value >= size:
-            return f"{value / size:.2f} {unit}"
-    return f"{value:.0f}"
-
-
-def _ms(value: float) -> str:
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
-
-
-def _scores(
-    mask: NDArray[np.bool_], dense: NDArray[np.bool_] | None, truth: NDArray[np.bool_] | None
-) -> list[Payload]:
-    known = (
-        ("IoU with the dense mask", "fidelity: what reduction changed", dense),
-        ("IoU with the true mask", "accuracy: known for park scenes", truth),
-    )
-    return [
-        {"name": name, "help": help_, "value": f"{views.iou(mask, other):.2f}"}
-        for name, help_, other in known
-        if other is not None
-    ]
 
 
 def notes(result: Result, mask: NDArray[np.bool_]) -> list[str]:
