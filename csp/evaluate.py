@@ -2,9 +2,10 @@
 --scenes 1000 --ablate``
 
 Scores one method beside the dense run on the drawn park, or on a folder of your own triples (``--data
-FOLDER``), with 95 % intervals. Several processes: ``--jobs 2`` here, or ``accelerate launch -m csp.evaluate
-...``; the numbers are the same. Bad input ends with one line on stderr and exit code 2, a gate that fails
-with exit code 1.
+FOLDER``), with 95 % intervals. ``--suite table1`` (table4, table5, table6, tradeoff, all) compares methods as
+the paper does and writes docs/results.md. Several processes: ``--jobs 2`` here, or ``accelerate launch -m
+csp.evaluate ...``; the numbers are the same. Bad input ends with one line on stderr and exit code 2, a gate
+that fails with exit code 1.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
+    from csp.evaluation.suites import SUITES
     from csp.methods import METHODS
     from csp.park.language import FAMILIES
 
@@ -64,6 +66,18 @@ def parser() -> argparse.ArgumentParser:
         "--instances", action="store_true", help="also: how many objects the instance proposer finds (park)"
     )
     main.add_argument("--gate", action="store_true", help="exit code 1 unless the weights keep every bound")
+    main.add_argument(
+        "--suite", choices=(*SUITES, "all"), help="compare methods as the paper does and write it down"
+    )
+    main.add_argument("--seeds", type=int, default=3, help="of a suite's methods that draw lots (default: 3)")
+    main.add_argument(
+        "--docs", type=Path, default=Path("docs"), help="where a suite writes results.md (default: docs)"
+    )
+    main.add_argument(
+        "--refreeze",
+        metavar="WHY",
+        help="the weights changed since the first comparison; the reason, for the log",
+    )
     main.add_argument("--json", type=Path, metavar="FILE", help="write every number and what it came from")
     main.add_argument(
         "--out",
@@ -89,7 +103,9 @@ def source_of(args: dict[str, Any]) -> Source:
         raise ValueError(f"--scenes must be 1 or more, got {args['scenes']}")
     chosen = tuple(args["family"])
     if args["data"] == "park":
-        return ParkSource(args["split"], args["scenes"] or 1000, args["first"], chosen)
+        return ParkSource(
+            args["split"], args["scenes"] or (200 if args["suite"] else 1000), args["first"], chosen
+        )
     return FolderSource(Path(args["data"]), chosen, args["scenes"])
 
 
@@ -121,10 +137,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
-    for name in ("jobs", "threads"):
+    for name in ("jobs", "threads", "seeds"):
         if args[name] < 1:
             raise ValueError(f"--{name} must be 1 or more, got {args[name]}")
     source = source_of(args)
+    if args["suite"]:
+        return _compare(args, argv, source)
     from csp.checkpoints import load
     from csp.evaluation import ablations, proposals, provenance
     from csp.evaluation.report import Report
@@ -134,7 +152,7 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     if args["instances"] and not isinstance(source, ParkSource):
         raise ValueError("--instances needs instance maps, which only --data park has")
     began = time.perf_counter()
-    options = {key: args[key] for key in ("device", "dtype", "clip", "sam") if args[key] is not None}
+    options = options_of(args)
     model = load(args["model"], **options)
     runs = runs_of(args, model)
     header = {
@@ -171,19 +189,66 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     told["gates"] = ablations.gate_dicts(found)
     if args["ablate"] or args["gate"]:
         print("\n" + "\n".join(map(str, found)))
-    told |= {
-        "versions": provenance.versions(),
-        "machine": provenance.machine(str(model.device)),
-        "command": provenance.command(argv),
-        "finished": provenance.now(),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+    told |= provenance.record(str(model.device), argv, began)
     if args["json"]:
         args["json"].parent.mkdir(parents=True, exist_ok=True)
         args["json"].write_text(
             json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
     return 1 if args["gate"] and not all(gate.holds for gate in found) else 0
+
+
+def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -> int:
+    """Run suites, keep their rows in ``--out``, and write summaries, figures and the page below ``--docs``."""
+    from csp import figures
+    from csp.checkpoints import load
+    from csp.evaluation import charts, compare, frozen, page, provenance, suites
+    from csp.evaluation.work import Job, collect, rank
+    from csp.samples import ParkSource
+
+    if not isinstance(source, ParkSource):
+        raise ValueError(
+            "a suite runs on the park: leave --data out, or compare single methods with --method"
+        )
+    who, options = rank(), options_of(args)
+    model = load(args["model"], **options)
+    suites.check_shape(model.N, model.L)
+    folder, weights = (
+        args["docs"] / "results",
+        provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
+    )
+    if who.first:
+        frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
+    for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
+        began, suite = time.perf_counter(), suites.SUITES[name]
+        lines = suite.lines(tuple(range(args["seeds"])))
+        runs = compare.runs_of(lines)
+        header = {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
+        rows_in = (args["out"] or Path("out/evaluation")) / name
+        with progress(name, quiet=not who.first) as tell:
+            rows = collect(
+                Job(args["model"], source, runs, options, args["threads"]),
+                args["jobs"],
+                rows_in,
+                header,
+                tell,
+            )
+        if who.first:
+            told = compare.summarise(suite, lines, rows, args["seed"])
+            told |= {"model": model.name, "weights": weights, "samples": header["samples"]}
+            told |= provenance.record(str(model.device), argv, began)
+            (folder / f"{name}.json").write_text(
+                json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+            )
+            figures.save(charts.figure(told), folder / f"{name}.svg")
+            page.write(folder, args["docs"] / "results.md")
+            print(f"{suite.title}\n\n{page.scores(told['lines'], list(told['queries']))}\n")
+    return 0
+
+
+def options_of(args: dict[str, Any]) -> dict[str, Any]:
+    """What `csp.load` is to be told beside the model's name."""
+    return {key: args[key] for key in ("device", "dtype", "clip", "sam") if args[key] is not None}
 
 
 def summary(report: Report) -> list[str]:

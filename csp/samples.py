@@ -140,8 +140,8 @@ class ParkSource:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """A folder of a user's own triples, listed in its ``samples.jsonl``: {"image": ..., "query": ..., "mask":
-    ...}, one a line.
+    """A folder of a user's own triples, listed in its ``samples.jsonl``, one a line:
+    {"image": "a.jpg", "query": "the red one", "mask": "a-red.png"}.
 
     ``family`` is optional; queries of one image stand in any order. A mask is a picture of the image's size,
     whose target is every pixel that is not 0. Paths are relative to the folder. Raises ValueError naming the

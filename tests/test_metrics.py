@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from csp.metrics import Bootstrap, Estimate, Statistic, iou, mean_of, overlap

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -64,5 +65,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def command(argv: Sequence[str] | None) -> str:
-    return " ".join(("python -m csp.evaluate", *(sys.argv[1:] if argv is None else argv)))
+def record(device: str, argv: Sequence[str] | None, began: float) -> dict[str, Any]:
+    """For a report: versions, machine, command, and the time since ``began`` of ``time.perf_counter``."""
+    return {
+        "versions": versions(),
+        "machine": machine(device),
+        "command": " ".join(("python -m csp.evaluate", *(sys.argv[1:] if argv is None else argv))),
+        "finished": now(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }

@@ -1,4 +1,5 @@
-"""What is run on a sample, and the row of plain numbers that is kept of it. Everything later reads only rows."""
+"""What is run on a sample, and the row of plain numbers that is kept of it. Everything later reads only rows.
+"""
 
 from __future__ import annotations
 

@@ -39,6 +39,11 @@ class Control:
         if len(self.layers) != len(self.tokens):
             raise ValueError(f"tokens must have a number for each of layers {self.layers}, got {self.tokens}")
 
+    @property
+    def draws(self) -> bool:
+        """Whether its tokens are drawn by lot, so that one seed says little."""
+        return self.keep == "random"
+
     @classmethod
     def like(cls, method: Method, N: int, L: int, keep: Literal["random", "even", "last-rows"] = "random") -> Control:
         """The control for ``method`` at its own schedule. Raises ValueError where the image decides that."""

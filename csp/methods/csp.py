@@ -71,6 +71,11 @@ class CSP:
         )
         return tuple(stage for stage in stages if stage.L)
 
+    @property
+    def draws(self) -> bool:
+        """Whether its tokens are drawn by lot, so that one seed says little."""
+        return self.Lc > 0 and self.cluster in ("random", "seg-first")
+
     def expected(self, N: int, L: int) -> tuple[int | None, ...]:
         """Image tokens of every layer as the paper counts them, Nc where Seg-First finds what it finds."""
         return planned(replace(self, cluster="uniform").plan(N, L))

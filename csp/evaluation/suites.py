@@ -1,0 +1,216 @@
+"""The paper's comparisons as lists of runs: Tables 1, 4, 5 and 6 and the trade-off curves of Figures 2(b) and
+3(c), for any model.
+
+The settings are the paper's for 256 image tokens and 32 layers; a model of another shape is refused rather
+than scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from csp.evaluation import paper
+from csp.evaluation.runs import DENSE, Run
+from csp.methods import (
+    METHODS,
+    PRESETS,
+    Control,
+    FastV,
+    Full,
+    Method,
+    PruMergePlus,
+    at_budget,
+    build,
+    expected_n_avg,
+)
+from csp.methods.presets import SHAPES
+
+SHAPE = "7B-224"
+BUDGETS = (160, 128, 96, 73, 48, 32)
+"""Mean image tokens per layer at which all methods are compared."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table or a point of a curve: a method, run once for each of ``seeds`` where it draws lots.
+
+    ``curve`` names the curve it belongs to and ``at`` its place along it; ``paper`` is the paper's own change
+    against dense.
+    """
+
+    label: str
+    method: Method
+    seeds: tuple[int, ...] = (0,)
+    curve: str = ""
+    at: float | None = None
+    paper: float | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """A run per seed, the dense line's being the dense run itself."""
+        if isinstance(self.method, Full):
+            return (Run(DENSE, self.method),)
+        if self.seeds == (0,):
+            return (Run(self.label, self.method),)
+        return tuple(Run(f"{self.label} / seed {seed}", self.method, seed) for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A table of the paper in miniature. ``lines`` builds it for seeds; ``axis`` says what `Line.at` is, if
+    anything.
+    """
+
+    name: str
+    title: str
+    lines: Callable[[tuple[int, ...]], tuple[Line, ...]]
+    axis: str = ""
+    claim: str = ""
+
+
+def draws(method: Method) -> bool:
+    """Whether a method draws lots, so that one seed says little."""
+    return bool(getattr(method, "draws", False))
+
+
+def check_shape(N: int, L: int) -> None:
+    """Raises ValueError for a model that the paper's settings do not fit."""
+    shape = SHAPES[SHAPE]
+    if (N, L) != (shape.N, shape.L):
+        raise ValueError(
+            f"the suites are made for {shape.N} image tokens and {shape.L} layers, this model has {N} and {L}; "
+            "compare single methods with --method instead"
+        )
+
+
+def _line(label: str, method: Method, seeds: tuple[int, ...], **more: object) -> Line:
+    return Line(label, method, seeds if draws(method) else (0,), **more)  # type: ignore[arg-type]
+
+
+def _preset(
+    key: str, seeds: tuple[int, ...], label: str = "", curve: str = "", at: float | None = None
+) -> Line:
+    preset = PRESETS[key]
+    method = build(METHODS[preset.method], preset.knobs or {})
+    return _line(label or preset.label, method, seeds, curve=curve, at=at, paper=paper.change(key))
+
+
+def _table1(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    """Ten rows at the paper's own N_avg, and negative controls at the schedules of FastV and CSP."""
+    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, method.label) for name, method in METHODS.items()]
+    shape = SHAPES[SHAPE]
+    controls = []
+    for name in ("fastv", "csp"):
+        base = build(METHODS[name], PRESETS[f"table1/{SHAPE}/{name}"].knobs or {})
+        for keep, words in (
+            ("random", "random tokens"),
+            ("even", "an even grid"),
+            ("last-rows", "the last rows"),
+        ):
+            control = Control.like(base, shape.N, shape.L, keep)  # type: ignore[arg-type]
+            controls.append(_line(f"{words}, as {base.label}", control, seeds))
+    return (*rows, *controls)
+
+
+def _table4(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    keys = [key for key in PRESETS if key.startswith(f"table4/{SHAPE}/")]
+    dense = _preset(f"table1/{SHAPE}/full", seeds, Full.label)
+    return (
+        dense,
+        *(_preset(key, seeds, curve=key.split("/")[2], at=float(key.split("/")[3])) for key in keys),
+    )
+
+
+def _table5(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    dense = _preset(f"table1/{SHAPE}/full", seeds, Full.label)
+    rows = []
+    for key in (key for key in PRESETS if key.startswith(f"table5/{SHAPE}/")):
+        layers, Np = key.split("/")[2:]
+        rows.append(_preset(key, seeds, curve="Lc {}, Ls {}".format(*layers.split("-")), at=float(Np)))
+    return (dense, *rows)
+
+
+def _table6(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    keys = [key for key in PRESETS if key.startswith(f"table6/{SHAPE}/")]
+    return tuple(
+        _preset(key, seeds, Full.label if key.endswith("/0") else "", "LVLM_CSP", float(key.split("/")[2]))
+        for key in keys
+    )
+
+
+def _tradeoff(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    """Every method at the same budgets where it can reach them, PruMerge+ by its total, FastV by the layer at
+    which it drops.
+    """
+    shape = SHAPES[SHAPE]
+    lines = [_preset(f"table1/{SHAPE}/full", seeds, Full.label)]
+    for name, method in METHODS.items():
+        if name != Full.name:
+            for N_avg, found in _at_budgets(method):
+                lines.append(
+                    _line(f"{method.label}, N_avg {N_avg}", found, seeds, curve=method.label, at=N_avg)
+                )
+    for total in (192, 128, 95, 64, 32):
+        plus = PruMergePlus(total=total)
+        lines.append(
+            _line(f"Figure 2(b): PruMerge+, {total}", plus, seeds, curve="Figure 2(b): PruMerge+", at=total)
+        )
+    for K in (2, 4, 8, 12, 16, 20, 24):
+        fastv = FastV(K=K, R=64)
+        at = expected_n_avg(fastv, shape.N, shape.L)
+        lines.append(
+            _line(f"Figure 3(c): FastV, K {K}", fastv, seeds, curve="Figure 3(c): FastV over K", at=at)
+        )
+    return tuple(lines)
+
+
+def _at_budgets(method: type[Method]) -> Iterable[tuple[int, Method]]:
+    """The budgets that a method reaches, others left out."""
+    shape = SHAPES[SHAPE]
+    for N_avg in BUDGETS:
+        try:
+            yield N_avg, at_budget(method, N_avg, shape.N, shape.L)
+        except ValueError:
+            continue
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "table1",
+            "Table 1: ten rows at about 70 % reduction",
+            _table1,
+            claim="LVLM_CSP loses 2.5 points, every rival 7.3 to 10.2",
+        ),
+        Suite(
+            "table4",
+            "Table 4: four selectors by Nc",
+            _table4,
+            "Nc",
+            "Seg-First loses least at every Nc, and more tokens lose less",
+        ),
+        Suite(
+            "table5",
+            "Table 5: layers of clustering and scattering by Np",
+            _table5,
+            "Np",
+            "two more layers of scattering gain about 2 points, Np hardly matters",
+        ),
+        Suite(
+            "table6",
+            "Table 6: six pruning ratios",
+            _table6,
+            "pruning ratio, %",
+            "0.3 points are lost at 65 %, 8.1 at 90 %",
+        ),
+        Suite(
+            "tradeoff",
+            "Figures 2(b) and 3(c): quality against cost",
+            _tradeoff,
+            "N_avg",
+            "reducing before or early in the decoder costs most, and FastV recovers as K grows",
+        ),
+    )
+}
