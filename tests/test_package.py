@@ -21,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (file,) = folder.glob("*.whl")
@@ -41,7 +41,7 @@ def elsewhere(site: Path, folder: Path, program: str) -> str:
     """Run a program in another folder, with the unpacked wheel in place of this tree."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[0] = {str(site)!r}\n{program}"],
-        cwd=folder, capture_output=True, text=True, timeout=300,
+        cwd=folder, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -98,3 +98,19 @@ def test_pins_fit_the_requirements() -> None:
         assert pins[key(wanted.name)] in wanted.specifier, wanted
     for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
         assert "://" not in (ROOT / name).read_text(), "no index is named: pip's own is the user's affair"
+
+
+def test_park_loads_and_runs_from_any_folder(site: Path, tmp_path: Path) -> None:
+    program = """
+import csp
+assert csp.__file__.startswith(sys.path[0]), csp.__file__
+model = csp.load("park")
+scene = csp.park.scene(7, split="test")
+family, query, truth = scene.queries[0]
+result = model.segment(scene.image, query, method=csp.CSP(cluster="seg-first"))
+assert result.mask.shape == truth.shape
+print(result.request.model, result.cost.n_avg)
+"""
+    name, n_avg = elsewhere(site, tmp_path, program).split()
+    assert name == "park"
+    assert 50 < float(n_avg) < 80

@@ -83,13 +83,22 @@ def test_one_line_commands(heading: str) -> None:
     assert words[-1] == "pytest" or (ROOT / words[-1]).is_file()
 
 
-@pytest.mark.parametrize("command", re.findall(r"^\| `python (-m csp\.\w+|app\.py)", TEXT, re.M))
+@pytest.mark.parametrize("command", re.findall(r"^\| `python (-m csp\.[\w.]+|app\.py)", TEXT, re.M))
 def test_programs_explain_themselves(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+
+
+def test_ten_lines_run_as_shown(tmp_path: Path) -> None:
+    (block,) = blocks("python", "Use")
+    assert len(block.strip().splitlines()) <= 14
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{block}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"stages.svg", "run.npz"}
 
 
 def test_adding_a_method_works_as_shown() -> None:
