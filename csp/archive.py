@@ -52,6 +52,7 @@ def save(result: Result, path: str | Path | IO[bytes]) -> None:
         "sam_size": result.sam_size,
         "ms": dict(result.ms),
         "notes": result.notes,
+        "words": result.words,
     }
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     if isinstance(path, str | Path):
@@ -103,6 +104,7 @@ def open_run(path: str | Path | IO[bytes]) -> Result:
         sam_size=meta["sam_size"],
         ms=meta["ms"],
         notes=meta["notes"],
+        words=meta.get("words", ()),
     )
 
 

@@ -153,6 +153,10 @@ class Session:
         """
         return self.model.encode(image).masks
 
+    def cls(self, image: np.ndarray) -> np.ndarray:
+        """Attention of the vision tower's [CLS] to the N patches, as Eq. 3 has it, float32 [N]."""
+        return self.model.encode(image).vision.cls_attention("last").cpu().numpy()
+
     def see(self, image: Any) -> np.ndarray:
         """Read and encode a picture ahead of its first query; returns it as uint8 RGB [H, W, 3]."""
         picture = images.read(image)

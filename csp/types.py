@@ -213,7 +213,8 @@ class Result:
 
     ``logits`` float32 [K, h, w] as SAM's mask decoder returns them; ``iou`` float32 [K] SAM's own score;
     ``seg_state`` float32 [K, d] after the final norm. ``ms`` are measured milliseconds by part; ``notes`` the
-    fallbacks taken. ``sam_input`` is the size (height, width) to which SAM's preprocessing brought the
+    fallbacks taken; ``words`` the user's part of the sequence token by token, as the columns of ``A_text``.
+    ``sam_input`` is the size (height, width) to which SAM's preprocessing brought the
     picture, ``sam_size`` the side of the square it was padded to.
     """
 
@@ -227,6 +228,7 @@ class Result:
     sam_size: int
     ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)

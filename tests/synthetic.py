@@ -147,4 +147,5 @@ def result(
         sam_size=112,
         ms={"vision": 21.0, "select": 1.5, "decoder": 34.0, "mask": 12.0},
         notes=notes,
+        words=(*query.split(), "ASSISTANT", ":"),
     )

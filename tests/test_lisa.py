@@ -74,6 +74,7 @@ def test_result_is_whole(model: Lisa, picture: np.ndarray, tmp_path: Path) -> No
     again = Result.open(tmp_path / "run.npz")
     np.testing.assert_array_equal(again.mask, result.mask)
     assert again.notes == result.notes and again.request.model == "park"
+    assert again.words == result.words and len(result.words) == result.trace.layout.N_usr
 
 
 @pytest.mark.parametrize("method", [Full(), SMALL, replace(SMALL, cluster="cls"), replace(SMALL, Ls=0, Lc=2)])

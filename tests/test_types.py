@@ -37,6 +37,7 @@ def make_result(**changes: Any) -> Result:
         "sam_size": 32,
         "ms": {"decoder": 1.5},
         "notes": ("unknown word: flurb",),
+        "words": ("a", "ball", ":"),
     }
     return Result(**settings | changes)
 
@@ -58,6 +59,7 @@ def test_a_result_survives_save_and_open(tmp_path):
         assert getattr(again.request, name) == getattr(result.request, name)
     np.testing.assert_array_equal(again.request.image, result.request.image)
     assert (again.cost, again.ms, again.notes) == (result.cost, result.ms, result.notes)
+    assert again.words == result.words == ("a", "ball", ":")
     assert again.trace.layout == result.trace.layout
     assert again.trace.forced == result.trace.forced
     np.testing.assert_array_equal(again.trace.A_SEG, result.trace.A_SEG)

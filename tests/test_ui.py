@@ -194,6 +194,10 @@ def test_downloads(explore, asked, file):
         assert opened.request.query == asked["query"] and opened.request.knobs["Nc"] == 64
     elif file == "run.json":
         assert json.loads(data)["request"]["knobs"]["Nc"] == 64
+    elif file == "mask.rle.json":
+        assert json.loads(data)["size"] == [448, 448]
+    elif file == "run.py":
+        assert data.startswith(b"import csp") and repr(asked["query"]).encode() in data
     elif file == "panel.svg":
         assert b"<svg" in data and asked["query"].encode() in data
     else:

@@ -242,6 +242,7 @@ class Lisa:
             sam_size=self.mask_head.image_size,
             ms=parts,
             notes=(*prompt.notes, *decoded.notes),
+            words=prompt.words,
         )
         return (
             result

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from csp.ui import api, controls as make
+from csp.ui import api, controls as make, permalink, tokens
 from csp.ui.controls import Controls
 from csp.ui.explore import FILES, Explore
+from csp.ui.viewer.component import component
 from csp.ui.widgets import html, pack, unchecked
+
+if TYPE_CHECKING:
+    from csp.types import Result
 
 QUEUE = 40
 """Visitors that may wait; the next one is told to come back."""
@@ -59,26 +63,43 @@ def page(explore: Explore) -> gr.Blocks:
                             )
                         )
                         new = gr.Button("New scene", elem_id="do_scene", min_width=110)
-            with gr.Tabs(selected="explore", elem_id="csp-tabs"), gr.Tab("Explore", id="explore"):
-                with gr.Row(elem_id="csp-main"):
-                    with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
-                        make.stage_controls(explore, controls)
-                        make.other_controls(explore, controls, heads)
-                    with gr.Column(scale=10, min_width=340):
-                        queue = html("queue", {}, "csp-queue")
-                        results = html("results", shown.stamped(explore.run(**start)), "csp-out")
-                        with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):
-                            compare = gr.Button("Compare clusterings with these settings", elem_id="do_four")
-                            four = html("four", {}, "csp-four")
-                        with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
-                            with gr.Row():
-                                files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
-                            download = html("download", {}, "csp-download")
+            with gr.Tabs(selected="explore", elem_id="csp-tabs") as tabs:
+                # These three share the row below: one rail, one run, three ways to look at it.
+                for name in ("Explore", "Tokens", "Learn"):
+                    gr.Tab(name, id=name.lower())
+            with gr.Row(elem_id="csp-main"):
+                with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
+                    make.stage_controls(explore, controls)
+                    make.other_controls(explore, controls, heads)
+                with gr.Column(scale=10, min_width=340):
+                    queue = html("queue", {}, "csp-queue")
+                    first, packet = shown.answers(explore.run(**start), start)
+                    results = html("results", first, "csp-out")
+                    viewer = component(packet)
+                    with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):
+                        compare = gr.Button("Compare clusterings with these settings", elem_id="do_four")
+                        four = html("four", {}, "csp-four")
+                    with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
+                        with gr.Row():
+                            files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
+                        download = html("download", {}, "csp-download")
+                        upload = gr.UploadButton(
+                            "Open a saved run (run.npz)", file_types=[".npz"], size="sm", elem_id="do_open"
+                        )
         api.endpoint(explore)
 
-        started = _runs(shown, controls, run, results, queue)
-        started += _pictures(shown, controls, number, new, gallery, chips, results, queue)
-        model = _model(queue)
+        both, model = [results, viewer], _model(queue)
+        started = _runs(shown, controls, run, both, queue)
+        started += _pictures(shown, controls, number, new, gallery, chips, both, queue)
+        parts = {
+            "tabs": tabs,
+            "number": number,
+            "chips": chips,
+            "results": results,
+            "viewer": viewer,
+            "upload": upload,
+        }
+        started += tokens.wire(demo, shown, controls, parts, model)
         started.append(compare.click(shown.four, inputs_kwargs=controls.asked, outputs=four, **model))
         for file, button in files.items():
             started.append(
@@ -113,16 +134,40 @@ class Shown:
             "server": spent | answer.get("waited", {}) | answer.get("ms", {}),
         }
 
-    def run(self, **controls: Any) -> str:
-        """A run for the results component."""
+    def answers(
+        self, answer: dict[str, Any], controls: dict[str, Any], began: float | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """A run's answer for the results component, and its packet for the viewer with the link to it; None
+        where nothing ran.
+        """
+        answer = dict(answer)
+        packet = answer.pop("viewer", None)
+        if packet is not None:
+            now = controls | {name: value for name, value in packet["knobs"].items() if name in controls}
+            packet = self.stamped(packet | {"link": permalink.link(self.explore, now)})
+        return self.stamped(answer, began), packet
+
+    def run(self, notes: Sequence[str] = (), **controls: Any) -> tuple[str, Any]:
+        """A run for the results component and the viewer, `notes` before its own."""
         began = time.time()
-        return pack(self.stamped(self.explore.run(**controls), began))
+        answer = self.explore.run(**controls)
+        if "notes" in answer:
+            answer["notes"] = [*notes, *answer["notes"]]
+        first, packet = self.answers(answer, controls, began)
+        return pack(first), gr.skip() if packet is None else pack(packet)
+
+    def opened(self, file: Callable[[], Result]) -> tuple[str, Any]:
+        """A saved run for the results component and the viewer; no control moves."""
+        first, packet = self.answers(self.explore.opened(file), {"query": ""})
+        if packet is not None:
+            packet["link"] = None
+        return pack(first), gr.skip() if packet is None else pack(packet)
 
     def moved(self, yields: str) -> Callable[..., Any]:
         """A run because a control moved, if runs are live; `yields` is the one of Lc and Ls that gives way."""
 
         def live(live: Any, **controls: Any) -> Any:
-            return self.run(**controls, yields=yields) if live else gr.skip()
+            return self.run(**controls, yields=yields) if live else (gr.skip(), gr.skip())
 
         return live
 
@@ -136,22 +181,22 @@ class Shown:
         """Another scene: number, picture, source, query, suggestions, result."""
         scene = self.explore.scene(number)
         if "error" in scene:
-            return *(gr.skip() for _ in range(5)), pack(self.stamped(scene))
+            return *(gr.skip() for _ in range(5)), pack(self.stamped(scene)), gr.skip()
         query = words or scene["suggestions"][0]["text"]
         result = self.run(**controls | {"query": query, "source": scene["source"]})
         chips = pack(self.stamped({"suggestions": scene["suggestions"]}))
-        return scene["number"], scene["image"], scene["source"], query, chips, result
+        return scene["number"], scene["image"], scene["source"], query, chips, *result
 
     def upload(self, **controls: Any) -> tuple[Any, ...]:
         """A picture of the visitor's own: source, suggestions, result."""
         controls["source"] = ""
         note = "No suggestions for a picture of your own. Examples and new scenes have some."
-        return "", pack(self.stamped({"note": note})), self.run(**controls)
+        return "", pack(self.stamped({"note": note})), *self.run(**controls)
 
-    def cleared(self) -> tuple[str, str, str]:
+    def cleared(self) -> tuple[Any, ...]:
         """No picture: source, suggestions, result."""
         empty = {"status": "No picture: choose an example, make a new scene or upload one."}
-        return "", pack(self.stamped({})), pack(self.stamped(empty))
+        return "", pack(self.stamped({})), pack(self.stamped(empty)), gr.skip()
 
 
 def _model(queue: Any) -> dict[str, Any]:
@@ -167,7 +212,7 @@ def _model(queue: Any) -> dict[str, Any]:
     }
 
 
-def _runs(shown: Shown, controls: Controls, run: Any, results: Any, queue: Any) -> list[Any]:
+def _runs(shown: Shown, controls: Controls, run: Any, results: list[Any], queue: Any) -> list[Any]:
     """Run and Enter always run; a moved control marks the result stale and runs when runs are live."""
     asked, model = controls.asked, _model(queue)
     lc, ls = asked["Lc"], asked["Ls"]
@@ -235,13 +280,13 @@ def _pictures(
     new: Any,
     gallery: Any,
     chips: Any,
-    results: Any,
+    results: list[Any],
     queue: Any,
 ) -> list[Any]:
     """Examples, scenes by number, new scenes, uploads and suggestions; each runs at once."""
     asked, model = controls.asked, _model(queue)
     image, source, query = asked["image"], asked["source"], asked["query"]
-    outputs = [number, image, source, query, chips, results]
+    outputs = [number, image, source, query, chips, *results]
 
     def pick(event: gr.EventData, **controls: Any) -> tuple[Any, ...]:
         told = event._data or {}
@@ -251,9 +296,9 @@ def _pictures(
     def by_number(scene: Any, **controls: Any) -> tuple[Any, ...]:
         return shown.scene(scene, **controls)
 
-    def choose(event: gr.EventData, **controls: Any) -> tuple[Any, str]:
+    def choose(event: gr.EventData, **controls: Any) -> tuple[Any, ...]:
         words = (event._data or {}).get("text")
-        return words, shown.run(**controls | {"query": words})
+        return words, *shown.run(**controls | {"query": words})
 
     draw = "(...values) => { values[0] = Math.floor(Math.random() * 1e6); return values; }"
     numbered = {"scene": number, **asked}
@@ -261,7 +306,7 @@ def _pictures(
         gallery.pick(pick, inputs_kwargs=asked, outputs=outputs, **model),
         number.submit(by_number, inputs_kwargs=numbered, outputs=outputs, **model),
         new.click(by_number, inputs_kwargs=numbered, outputs=outputs, js=draw, **model),
-        image.upload(shown.upload, inputs_kwargs=asked, outputs=[source, chips, results], **model),
-        image.clear(shown.cleared, None, [source, chips, results], api_visibility="private"),
-        chips.choose(choose, inputs_kwargs=asked, outputs=[query, results], **model),
+        image.upload(shown.upload, inputs_kwargs=asked, outputs=[source, chips, *results], **model),
+        image.clear(shown.cleared, None, [source, chips, *results], api_visibility="private"),
+        chips.choose(choose, inputs_kwargs=asked, outputs=[query, *results], **model),
     ]

@@ -1,0 +1,98 @@
+"""The token viewer as one Gradio component: constant templates, data through `props` alone.
+
+Gradio evaluates templates as code, so nothing of a visitor may meet one: the script reads JSON and draws it
+with textContent and on a canvas.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from csp.render import palette
+from csp.ui.widgets import asset, pack
+
+SCRIPTS = (
+    "unpack",
+    "trace",
+    "paint",
+    "charts",
+    "cards",
+    "stagebar",
+    "panel",
+    "history",
+    "learn",
+    "viewer",
+    "wiring",
+)
+"""One function's body in this order: pure parts first, the wiring last."""
+PINS = (
+    (0, 0, 0),
+    palette.RESTORED.color,
+    palette.OTHER_STAGE,
+    palette.MASK.color,
+    palette.DENSE.color,
+    palette.SURVIVOR.color,
+)
+"""Colours of pinned tokens, in the order of pinning."""
+
+
+def source(name: str) -> str:
+    """A script, style or template of the viewer."""
+    return (files("csp.ui.viewer") / name).read_text(encoding="utf-8")
+
+
+def template() -> str:
+    """The viewer's HTML with the lessons inside; the same for every visitor and every run."""
+    lessons = source("lessons.html")
+    return source("viewer.html").replace('<div class="v-lesson" hidden></div>', f'<div class="v-lesson" hidden>{lessons}</div>')
+
+
+def script() -> str:
+    """The viewer's script; what the page's other components share comes first."""
+    return asset("shared.js") + "".join(source(f"{name}.js") for name in SCRIPTS)
+
+
+def look() -> dict[str, Any]:
+    """Colours and their second channels from `csp.render.palette`, as the script reads them."""
+    states = {
+        name: {
+            "label": state.label,
+            "color": state.color,
+            "ring": state.ring,
+            "veil": state.veil,
+            "alpha": state.veil_alpha,
+            "texture": state.texture,
+        }
+        for name, state in palette.STATES.items()
+    }
+    lines = {"mask": palette.MASK, "dense": palette.DENSE, "truth": palette.TRUTH}
+    return {
+        "states": states,
+        "lines": {name: {"label": line.label, "color": line.color, "dash": line.dash} for name, line in lines.items()},
+        "mask_alpha": palette.MASK_ALPHA,
+        "heat": palette.colormap().ravel().tolist(),
+        "stages": {name: palette.hex_of(color) for name, color in palette.STAGE_COLORS.items()},
+        "stage": palette.hex_of(palette.OTHER_STAGE),
+        "pins": PINS,
+    }
+
+
+def component(value: dict[str, Any] | None = None, elem_id: str = "csp-viewer") -> gr.HTML:
+    """The viewer, holding a payload of `packing.payload`; updates are `pack`ed payloads.
+
+    Events, to be read through `gr.EventData`: `layers` {Lc, Ls} when the stage bar was moved, `force` {force}
+    to run again with tokens forced, `recall` {link} to set the controls to a run of the history.
+    """
+    return gr.HTML(
+        value=pack(value or {}),
+        html_template=template(),
+        css_template=source("viewer.css"),
+        js_on_load=script(),
+        elem_id=elem_id,
+        apply_default_css=False,
+        look=json.dumps(look()),
+    )
