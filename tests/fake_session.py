@@ -76,10 +76,11 @@ class FakeSession:
             made = result("full", size=request.image.shape[:2])
         unknown = [w for w in request.query.split() if w == "zebra"]
         notes = (*made.notes, *(f"unknown to this model: “{w}”" for w in unknown))
-        return replace(made, request=request, notes=notes)
+        forced = replace(made.trace, forced=request.force or {})
+        return replace(made, request=request, notes=notes, trace=forced)
 
     def dense(self, request: Request) -> Result:
-        return self.run(replace(request, method="full", knobs={}))
+        return self.run(replace(request, method="full", knobs={}, force=None))
 
     def cls(self, image: np.ndarray) -> np.ndarray:
         return np.linspace(0, 2 / self.card.N, self.card.N, dtype=np.float32)

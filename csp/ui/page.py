@@ -10,7 +10,7 @@ import gradio as gr
 
 from csp.ui import api, controls as make, permalink, tokens
 from csp.ui.controls import Controls
-from csp.ui.explore import FILES, Explore
+from csp.ui.explore import FILES, INTEGERS, Explore
 from csp.ui.viewer.component import component
 from csp.ui.widgets import html, pack, unchecked
 
@@ -143,7 +143,8 @@ class Shown:
         answer = dict(answer)
         packet = answer.pop("viewer", None)
         if packet is not None:
-            now = controls | {name: value for name, value in packet["knobs"].items() if name in controls}
+            # What ran, where a pair of Lc and Ls was cut.
+            now = controls | {name: packet["knobs"][name] for name in INTEGERS if name in packet["knobs"]}
             packet = self.stamped(packet | {"link": permalink.link(self.explore, now)})
         return self.stamped(answer, began), packet
 

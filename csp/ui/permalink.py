@@ -6,13 +6,14 @@ differs from its default. Where on the page it leads (`tab`, `step`, `at`, `show
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from csp.checks import check_choice, check_integer, check_number
 from csp.render import palette, views
 from csp.ui.album import MOST_SCENES, source_of
-from csp.ui.explore import THRESHOLDS, Explore
+from csp.ui.explore import INTEGERS, PICKED, THRESHOLDS, Explore
 from csp.ui.payload import Look
 
 TABS = ("explore", "tokens", "learn")
@@ -29,7 +30,7 @@ def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     start = defaults(explore)
     for name, default in start.items():
         value = controls.get(name, default)
-        if name in ("Lc", "Nc", "Ls", "Np") or value != default:
+        if name in INTEGERS or value != default:
             out[name] = _short(value)
     return out
 
@@ -65,7 +66,7 @@ def defaults(explore: Explore) -> dict[str, Any]:
     look = Look()
     knobs = {knob.name: knob.default for knob in explore.methods["csp"].knobs}
     drawn = {"opacity": look.opacity, "scale": look.scale, "cmap": look.cmap, "head": look.head}
-    return {"method": "csp", **knobs, "seed": 0, "threshold": look.threshold, **drawn}
+    return {"method": "csp", "picked": "", **knobs, "seed": 0, "threshold": look.threshold, **drawn}
 
 
 def tab(params: Mapping[str, str]) -> str | None:
@@ -80,6 +81,7 @@ def _checks(explore: Explore) -> dict[str, Callable[[str], Any]]:
         "scene": lambda text: check_integer("scene", _integer(text), 0, MOST_SCENES),
         "query": _query,
         "method": lambda text: check_choice("method", text, tuple(explore.methods)),
+        "picked": _picked,
         "seed": lambda text: check_integer("seed", _integer(text), 0, 2**31 - 1),
         "threshold": lambda text: check_number("threshold", _number(text), *THRESHOLDS),
         "opacity": lambda text: check_number("opacity", _number(text), 0, 1),
@@ -112,6 +114,17 @@ def _query(text: str) -> str:
     if not 1 <= len(text.strip()) <= LONGEST:
         raise ValueError(f"query must have 1 to {LONGEST} characters, got {len(text.strip())}")
     return text.strip()
+
+
+def _picked(text: str) -> str:
+    """Knobs of a method without sliders, as Explore takes them; it checks them against the method."""
+    try:
+        told = json.loads(text) if len(text) <= PICKED else None
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise ValueError(f'picked must be {{"method": ..., "knobs": {{...}}}} as JSON, got {text[:40]!r}')
+    return text
 
 
 def _head(text: str) -> str:
