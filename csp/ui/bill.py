@@ -84,12 +84,14 @@ def _flops(value: float) -> str:
 
 
 def milliseconds(value: float) -> str:
+    """A measured time as text: decimals only where they mean something."""
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
 def scores(
     mask: NDArray[np.bool_], dense: NDArray[np.bool_] | None, truth: NDArray[np.bool_] | None
 ) -> list[Row]:
+    """IoU of a mask with the dense one and the true one, bool [H, W], for those that are known."""
     known = (
         ("IoU with the dense mask", "fidelity: what reduction changed", dense),
         ("IoU with the true mask", "accuracy: known for park scenes", truth),
