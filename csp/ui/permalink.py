@@ -69,6 +69,11 @@ def defaults(explore: Explore) -> dict[str, Any]:
     return {"method": "csp", "picked": "", **knobs, "seed": 0, "threshold": look.threshold, **drawn}
 
 
+def names(explore: Explore) -> set[str]:
+    """What a link may set."""
+    return set(_checks(explore))
+
+
 def tab(params: Mapping[str, str]) -> str | None:
     """The tab that a link leads to, None where it names none that there is."""
     name = params.get("tab")
@@ -92,6 +97,10 @@ def _checks(explore: Explore) -> dict[str, Callable[[str], Any]]:
     for knob in explore.methods["csp"].knobs:
         if knob.choices:
             checks[knob.name] = lambda text, k=knob: check_choice(k.name, text, k.choices)  # type: ignore[misc]
+        elif isinstance(knob.default, float):
+            checks[knob.name] = lambda text, k=knob: check_number(  # type: ignore[misc]
+                k.name, _number(text), k.low, k.high
+            )
         else:
             checks[knob.name] = lambda text, k=knob: check_integer(
                 k.name, _integer(text), int(k.low), int(k.high)

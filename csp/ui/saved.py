@@ -16,12 +16,14 @@ MOST_BYTES = 512 * 2**20
 """What a saved run may unpack to: a dense 7B run of a large picture needs a tenth of it."""
 
 
-def reopen(path: str | Path) -> Result:
+def reopen(path: str | Path | None) -> Result:
     """The run in a file that `Result.save` wrote, whatever model made it; the model is not needed.
 
     Raises ValueError for a file that is no such run, that would unpack to more than MOST_BYTES, or whose
     parts do not fit together.
     """
+    if path is None:
+        raise ValueError("no file was sent; choose a run.npz that was downloaded here")
     name = Path(path).name
     try:
         with zipfile.ZipFile(path) as archive:

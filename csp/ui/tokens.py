@@ -45,7 +45,8 @@ def wire(
     client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     gr.on([parts["tabs"].select, parts["tabs"].change], None, None, None, js=FOLLOW_TAB, **client)
     knobs = [asked[name] for name in ("Lc", "Nc", "Ls", "Np")]
-    gr.on([knob.change for knob in knobs], None, knobs, None, js=FOLLOW_SLIDERS, **client)
+    moved = [event for knob in knobs for event in (knob.input, knob.release)]
+    gr.on(moved, None, knobs, None, js=FOLLOW_SLIDERS, **client)
 
     def layers(event: gr.EventData, **values: Any) -> tuple[Any, ...]:
         told = {name: _told(event).get(name) for name in ("Lc", "Ls")}
@@ -72,12 +73,8 @@ def wire(
         """Every control of `set_by_link`, and the run with them."""
         read, notes = permalink.read(explore, params)
         if not read:
-            answer = (
-                [pack(shown.stamped({"error": " ".join(notes)})), gr.skip()]
-                if notes
-                else [gr.skip(), gr.skip()]
-            )
-            return *(gr.skip() for _ in set_by_link[:-2]), *answer
+            said = " ".join(notes) or "The link holds no settings: choose another run, or set the controls."
+            return *(gr.skip() for _ in set_by_link[:-2]), pack(shown.stamped({"error": said})), gr.skip()
         now = values | permalink.defaults(explore) | read
         scene = explore.scene(int(now["source"].removeprefix("scene:"))) if read.get("source") else {}
         if scene:
@@ -104,7 +101,10 @@ def wire(
     def arrived(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         params = {name: str(value) for name, value in request.query_params.items()}
         tab = permalink.tab(params)
-        return gr.skip() if tab is None else gr.Tabs(selected=tab), *recalled(params, values)
+        leads = gr.skip() if tab is None else gr.Tabs(selected=tab)
+        if not permalink.names(explore) & set(params):
+            return leads, *(gr.skip() for _ in set_by_link)
+        return leads, *recalled(params, values)
 
     def opened(path: Any) -> tuple[Any, Any]:
         return shown.opened(lambda: reopen(path))

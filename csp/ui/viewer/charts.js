@@ -9,7 +9,8 @@ const stepChart = (run, width, look, height = 96) => {
   for (const stage of stages) {
     const x0 = x(stage.first), x1 = x(stage.first + stage.L);
     chart.append(svg("rect", { x: x0, y: y(stage.n), width: Math.max(0, x1 - x0 - 1), height: Math.max(1, bottom - y(stage.n)), fill: look.stages[stage.name] || look.stage }));
-    chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) - 4, "text-anchor": "middle" }, stage.n));
+    const label = x1 - x0 > 110 ? `${stage.title} ${stage.n}` : stage.n;
+    chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) - 4, "text-anchor": "middle" }, label));
     chart.append(svg("text", { x: x1, y: height - 4, "text-anchor": "middle" }, stage.first + stage.L));
   }
   chart.append(svg("line", { x1: MARGIN, x2: width - MARGIN, y1: y(n_avg), y2: y(n_avg), class: "v-mean" }));

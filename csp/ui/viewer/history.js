@@ -21,7 +21,7 @@ const makeHistory = (show, recall) => {
     const held = (entry) => entry === history.pair.A || entry === history.pair.B;
     const entry = { run, picture, came: performance.now(), number: ++history.count };
     const same = last && last.run.query === run.query && last.run.picture === run.picture && !held(last);
-    if (same && entry.came - last.came < SAME_GESTURE) history.runs.pop();
+    if (same && !changes(run) && !changes(last.run) && entry.came - last.came < SAME_GESTURE) history.runs.pop();
     history.runs.push(entry);
     while (history.runs.length > KEPT) history.runs.splice(history.runs.findIndex((one) => !held(one)), 1);
     history.shown = entry;
