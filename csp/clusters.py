@@ -32,11 +32,12 @@ class Picked:
 @dataclass(frozen=True)
 class Settings:
     """Options of single selectors: ``uniform`` of Uniform (and of Seg-First without instances), ``cls`` of
-    CLS.
+    CLS, ``conf`` of Seg-First.
     """
 
     uniform: Literal["eq2", "even"] = "eq2"
     cls: Literal["full", "heads"] = "full"
+    conf: float = 0.25
 
 
 def random(view: View, Nc: int, settings: Settings) -> Picked:
@@ -69,13 +70,15 @@ def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
 
     A token belongs to an instance that covers at least half of it; an instance without one gets its
     best-covered token. Shares are rounded down, capped at the instance's tokens, and drawn without
-    replacement; S is the union, so |S| is rarely Nc and is not topped up. Without instances: Uniform, and a
-    note.
+    replacement; S is the union, so |S| is rarely Nc and is not topped up. Without instances surer than
+    ``conf``: Uniform, and a note.
     """
     coverage = view.vision.coverage
     if coverage is None:
         raise ValueError("cluster='seg-first' needs instances, but no detector ran; give the model one or choose another cluster")
     coverage = coverage.float().cpu()
+    if view.vision.confidence is not None:
+        coverage = coverage[view.vision.confidence.cpu() >= settings.conf]
     # An instance outside the tower's crop has no token at all.
     coverage = coverage[coverage.sum(dim=1) > 0]
     if not len(coverage):

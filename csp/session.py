@@ -147,11 +147,13 @@ class Session:
             )
         return result
 
-    def objects(self, image: np.ndarray) -> np.ndarray | None:
-        """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture; None without a
-        proposer.
+    def objects(self, image: np.ndarray, conf: float = 0.25) -> np.ndarray | None:
+        """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture, of at least this
+        confidence where the proposer tells it; None without a proposer.
         """
-        return self.model.encode(image).masks
+        seen = self.model.encode(image)
+        sure = seen.vision.confidence
+        return seen.masks if seen.masks is None or sure is None else seen.masks[sure.numpy() >= conf]
 
     def cls(self, image: np.ndarray) -> np.ndarray:
         """Attention of the vision tower's [CLS] to the N patches, as Eq. 3 has it, float32 [N]."""

@@ -196,7 +196,8 @@ class VisionFeatures:
     consumes. ``q_last`` [C] and ``k_last`` [1+N, C] are the last layer's query of [CLS] and its keys on
     ``states`` (after that layer's norm, bias included, heads side by side); ``q_prev`` and ``k_prev`` the
     same of the layer before, which produced ``states`` from ``hidden_states[-3]``. ``coverage`` float [K, N]
-    is the share of each image token that each of K instances covers, None where no detector was asked.
+    is the share of each image token that each of K instances covers, None where no detector was asked;
+    ``confidence`` [K] how sure it was of them, None where it does not say.
     ``project`` maps [..., C] to the decoder's width.
     """
 
@@ -208,6 +209,7 @@ class VisionFeatures:
     num_heads: int
     project: Callable[[Tensor], Tensor]
     coverage: Tensor | None = None
+    confidence: Tensor | None = None
 
     @property
     def patches(self) -> Tensor:

@@ -85,7 +85,7 @@ class FakeSession:
     def cls(self, image: np.ndarray) -> np.ndarray:
         return np.linspace(0, 2 / self.card.N, self.card.N, dtype=np.float32)
 
-    def objects(self, image: np.ndarray) -> np.ndarray:
+    def objects(self, image: np.ndarray, conf: float = 0.25) -> np.ndarray:
         masks = np.zeros((2, 64, 64), bool)
         masks[0, 5:20, 5:20] = True
         masks[1, 40:42, 40:42] = True

@@ -117,6 +117,8 @@ def test_an_upload_carries_the_standing_note(explore, asked, tmp_path):
         ({"head": "<b>"}, "head must be mean or a number"),
         ({"threshold": "a"}, "threshold must be a number"),
         ({"uniform": "both"}, "uniform must be one of"),
+        ({"conf": 2}, "conf must be a number in 0.05..0.95, got 2"),
+        ({"conf": "high"}, "conf must be a number"),
     ],
 )
 def test_what_will_not_do_is_said(explore, asked, change, says):

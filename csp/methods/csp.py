@@ -31,6 +31,7 @@ class CSP:
     cls: Literal["full", "heads"] = knob(
         "full", "CLS: one head of full width (Eq. 3), or the mean over heads", choices=("full", "heads")
     )
+    conf: float = knob(0.25, "Seg-First: least confidence of an instance", 0.05, 0.95)
     row: Literal["seg", "answer", "last"] = knob(
         "seg",
         "whose attention ranks: [SEG] (Eq. 8), the mean over the answer, the last token",
@@ -88,7 +89,7 @@ class CSP:
 
     def _cluster(self, Nc: int, view: View) -> Choice:
         """Eq. 2-5, positions as they were (Eq. 6)."""
-        picked = SELECTORS[self.cluster](view, Nc, Settings(self.uniform, self.cls))
+        picked = SELECTORS[self.cluster](view, Nc, Settings(self.uniform, self.cls, self.conf))
         return Choice(
             view.start.image.take(picked.S),
             picked.score,

@@ -35,10 +35,26 @@ _ENVIRONMENT = {
 }
 
 
+LEAST = 0.05
+"""Least confidence at which an instance is kept for a later decision."""
+
+
 class Instances(Protocol):
-    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size, the whole picture; K may be 0."""
+    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size, the whole picture; K may be 0.
+
+    One that can be doubted also has `scored`: masks down to a low confidence, and how sure it is of each.
+    """
 
     def __call__(self, image: np.ndarray) -> np.ndarray: ...
+
+
+def propose(instances: Instances, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Masks bool [K, h, w] and, where the proposer says, confidences float32 [K]: the method decides later."""
+    scored = getattr(instances, "scored", None)
+    if scored is None:
+        return np.asarray(instances(image), dtype=bool), None
+    masks, confidence = scored(image)
+    return np.asarray(masks, dtype=bool), np.asarray(confidence, np.float32)
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,8 @@ class YoloInstances:
     model sees.
 
     `imgsz` is the longest side in pixels that pictures are reduced to; at most `most` instances, the surest
-    first.
+    first. Calling it keeps those of at least `conf`; `scored` gives all down to `LEAST`. Suppression goes
+    from the surest down, so the less sure never take a place from the surer.
     """
 
     def __init__(
@@ -141,8 +158,15 @@ class YoloInstances:
         self._nms = import_ultralytics("ultralytics.utils.nms").non_max_suppression
         self._process_mask = import_ultralytics("ultralytics.utils.ops").process_mask
 
-    @torch.no_grad()
     def __call__(self, image: np.ndarray) -> np.ndarray:
+        return self._find(image, self.conf)[0]
+
+    def scored(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Masks bool [K, h, w] and confidences float32 [K], down to `LEAST`, the surest first."""
+        return self._find(image, min(LEAST, self.conf))
+
+    @torch.no_grad()
+    def _find(self, image: np.ndarray, conf: float) -> tuple[np.ndarray, np.ndarray]:
         import cv2
 
         H, W = image.shape[:2]
@@ -160,13 +184,14 @@ class YoloInstances:
         boxes, protos = output[0] if isinstance(output[0], tuple) else output[:2]
         # The suppression has a time limit of its own; a generous one keeps results independent of the load.
         found = self._nms(
-            boxes, self.conf, self.iou, max_det=self.most, nc=len(self.model.names), max_time_img=60.0
+            boxes, conf, self.iou, max_det=self.most, nc=len(self.model.names), max_time_img=60.0
         )[0]
         masks = self._process_mask(
             protos[0], found[:, 6:], found[:, :4], padded.shape[:2], upsample=True
         ).bool()
         masks = masks[:, top : top + h, left : left + w]
-        return masks[masks.any(dim=2).any(dim=1)].cpu().numpy()
+        seen = masks.any(dim=2).any(dim=1)
+        return masks[seen].cpu().numpy(), found[seen, 4].float().cpu().numpy()
 
 
 def build_yolo(yaml_file: str | Path) -> nn.Module:

@@ -23,7 +23,7 @@ from csp.decoder import Stage, Stopwatch, decode
 from csp.flops import cost
 from csp.models.cache import ByteCache, picture_key
 from csp.models.clip import ClipTower
-from csp.models.instances import Instances, coverage
+from csp.models.instances import Instances, coverage, propose
 from csp.models.llama import Llama
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.sam import MaskHead
@@ -132,11 +132,12 @@ class Lisa:
 
     def _encode(self, picture: np.ndarray) -> Seen:
         pixels, crop = self.clip.pixels(picture)
-        masks = covered = None
+        masks = covered = sure = None
         if self.instances is not None:
-            masks = np.asarray(self.instances(picture), dtype=bool)
+            masks, confidence = propose(self.instances, picture)
+            sure = None if confidence is None else torch.from_numpy(confidence)
             covered = torch.from_numpy(coverage(masks, picture.shape[:2], crop, self.clip.grid))
-        vision = self.clip.features(pixels, self.project, covered)
+        vision = replace(self.clip.features(pixels, self.project, covered), confidence=sure)
         embedding, sam_input = self.mask_head.encode(picture)
         return Seen(vision, crop, embedding, sam_input, masks)
 

@@ -161,6 +161,18 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
                     elem_id=f"in_{name}",
                 )
             )
+        conf = knobs["conf"]
+        controls.asked["conf"] = unchecked(
+            gr.Slider(
+                minimum=conf.low,
+                maximum=conf.high,
+                value=conf.default,
+                step=0.05,
+                label="instance confidence",
+                info=conf.help,
+                elem_id="in_conf",
+            )
+        )
         controls.asked["threshold"] = unchecked(
             gr.Slider(
                 minimum=THRESHOLDS[0],
@@ -198,7 +210,7 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
                 elem_id="in_head",
             )
         )
-    controls.sliders += [controls.asked["threshold"], controls.asked["opacity"]]
+    controls.sliders += [controls.asked[name] for name in ("conf", "threshold", "opacity")]
     names = ("cluster", "method", *OFF_PAPER, "scale", "cmap", "head")
     controls.choices = [controls.asked[name] for name in names]
     controls.live = gr.Checkbox(

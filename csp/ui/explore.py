@@ -69,7 +69,9 @@ class Explore:
         def work() -> Payload:
             result = file()
             out = payload(result)
-            out["notes"].insert(0, f"Opened from a file, made by {result.request.model}: the controls did not move.")
+            out["notes"].insert(
+                0, f"Opened from a file, made by {result.request.model}: the controls did not move."
+            )
             return out | {"viewer": packing.payload(result)}
 
         return self._guard(work)
@@ -84,7 +86,7 @@ class Explore:
                 runs.append((name, self.session.run(asked.request)))
             if runs[0][1].trace.stage("clustering") is None:
                 raise ValueError("Lc is 0, so there is no clustering stage to compare; set Lc to 1 or more")
-            return {"panels": four(runs, self.session.objects(runs[0][1].request.image))}
+            return {"panels": four(runs, self._objects(runs[0][1].request))}
 
         return self._guard(work)
 
@@ -218,9 +220,13 @@ class Explore:
             out["notes"].append(PARK_ONLY)
         image = result.request.image
         out["viewer"] = packing.payload(
-            result, dense, asked.truth, cls=self.session.cls(image), objects=self.session.objects(image)
+            result, dense, asked.truth, cls=self.session.cls(image), objects=self._objects(asked.request)
         )
         return out
+
+    def _objects(self, request: Request) -> NDArray[np.bool_] | None:
+        """The instances that Seg-First works from in this request."""
+        return self.session.objects(request.image, request.knobs.get("conf", 0.25))
 
     def _file(self, file: str, result: Result, asked: Asked) -> tuple[bytes, str]:
         if file.startswith("panel"):
