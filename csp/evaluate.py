@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument(
         "--instances", action="store_true", help="also: how many objects the instance proposer finds (park)"
     )
-    main.add_argument("--gate", action="store_true", help="exit code 1 unless the weights keep every bound")
+    main.add_argument("--gate", action="store_true", help="ablate, and exit code 1 unless the weights keep every bound")
     main.add_argument(
         "--suite", choices=(*SUITES, "all"), help="compare methods as the paper does and write it down"
     )
@@ -140,6 +140,7 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     for name in ("jobs", "threads", "seeds"):
         if args[name] < 1:
             raise ValueError(f"--{name} must be 1 or more, got {args[name]}")
+    args["ablate"] |= args["gate"]
     source = source_of(args)
     if args["suite"]:
         return _compare(args, argv, source)
@@ -149,17 +150,17 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     from csp.evaluation.work import Job, collect, rank
     from csp.samples import ParkSource
 
-    if args["instances"] and not isinstance(source, ParkSource):
-        raise ValueError("--instances needs instance maps, which only --data park has")
+    for flag in ("instances", "gate"):
+        if args[flag] and not isinstance(source, ParkSource):
+            raise ValueError(f"--{flag} is about the drawn park: use it with --data park")
     began = time.perf_counter()
     options = options_of(args)
     model = load(args["model"], **options)
+    if args["instances"] and model.instances is None:
+        raise ValueError(f"{model.name} has no instance proposer: leave --instances out")
     runs = runs_of(args, model)
-    header = {
-        "weights": provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
-        "samples": source.describe(),
-        "runs": [run.describe() for run in runs],
-    }
+    weights = provenance.fingerprint(provenance.model_folders(args["model"], args["clip"]))
+    header = header_of(weights, source, runs)
     job = Job(args["model"], source, runs, options, args["threads"])
     who = rank()
     with progress("queries", quiet=not who.first) as tell:
@@ -178,16 +179,14 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     if args["ablate"]:
         print("\n" + ablations.text(report))
         told["look"] = ablations.as_dict(report)
-    if args["instances"] and isinstance(source, ParkSource):
-        if model.instances is None:
-            raise ValueError(f"{model.name} has no instance proposer: leave --instances out")
+    if args["instances"] and isinstance(source, ParkSource) and model.instances is not None:
         with progress("instances") as tell:
             proposed = proposals.measure(model.instances, source, args["seed"], tell)
         print(f"\n{proposed}")
         told["instances"] = proposed.as_dict()
         found.append(ablations.recall_gate(proposed))
     told["gates"] = ablations.gate_dicts(found)
-    if args["ablate"] or args["gate"]:
+    if args["ablate"] and found:
         print("\n" + "\n".join(map(str, found)))
     told |= provenance.record(str(model.device), argv, began)
     if args["json"]:
@@ -223,7 +222,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
         began, suite = time.perf_counter(), suites.SUITES[name]
         lines = suite.lines(tuple(range(args["seeds"])))
         runs = compare.runs_of(lines)
-        header = {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
+        header = header_of(weights, source, runs)
         rows_in = (args["out"] or Path("out/evaluation")) / name
         with progress(name, quiet=not who.first) as tell:
             rows = collect(
@@ -244,6 +243,11 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
             page.write(folder, args["docs"] / "results.md")
             print(f"{suite.title}\n\n{page.scores(told['lines'], list(told['queries']))}\n")
     return 0
+
+
+def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, Any]:
+    """What rows are rows of: kept with them, so that no two evaluations are mixed."""
+    return {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
 
 
 def options_of(args: dict[str, Any]) -> dict[str, Any]:
