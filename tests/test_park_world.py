@@ -35,7 +35,9 @@ def test_a_scene_is_a_function_of_seed_and_split() -> None:
 def test_splits_share_no_scene() -> None:
     layouts = {split: {layout(seed, split)[0] for seed in range(30)} for split in ("train", "val", "test")}
     assert all(len(found) == 30 for found in layouts.values())
-    assert not (layouts["train"] & layouts["test"] or layouts["train"] & layouts["val"] or layouts["val"] & layouts["test"])
+    assert not (
+        layouts["train"] & layouts["test"] or layouts["train"] & layouts["val"] or layouts["val"] & layouts["test"]
+    )
 
 
 def test_the_same_things_stand_at_every_size() -> None:
@@ -64,7 +66,9 @@ def test_pen_paints_picture_and_map_alike(kind: str) -> None:
 def test_the_test_split_is_hard(asked: list[tuple[Scene, language.Query]]) -> None:
     there = [(s, q) for s, q in asked if q.targets]
     assert all(4 <= len(s.objects) <= 10 for s, _ in asked)
-    rivals = [any(o.kind in q.meaning.kinds and i not in q.targets for i, o in enumerate(s.objects)) for s, q in there]
+    rivals = [
+        any(o.kind in q.meaning.kinds and i not in q.targets for i, o in enumerate(s.objects)) for s, q in there
+    ]
     areas = [sum(s.objects[i].area for i in q.targets) for s, q in there]
     hidden = [any(s.objects[i].visible < 0.95 for i in q.targets) for s, q in there]
     assert np.mean(rivals) >= 0.6
@@ -89,7 +93,9 @@ def test_every_family_is_asked(asked: list[tuple[Scene, language.Query]]) -> Non
 def test_every_query_has_exactly_its_answer(seed: int, split: str) -> None:
     s = light(seed, split)
     for q in language.queries(s, each=2):
-        fits = {i for i, o in enumerate(s.objects) if o.kind in q.meaning.kinds and q.meaning.colour in (None, o.colour)}
+        fits = {
+            i for i, o in enumerate(s.objects) if o.kind in q.meaning.kinds and q.meaning.colour in (None, o.colour)
+        }
         assert set(q.targets) == set(language.resolve(q.meaning, s.objects))
         assert set(q.targets) <= fits
         if q.family == "absent":
@@ -130,11 +136,14 @@ def test_concepts_name_one_thing() -> None:
     assert "toy" not in names  # a toy may be a ball or a kite
 
 
-@pytest.mark.parametrize(("call", "says"), [
-    (lambda: scene(-1), "seed must be 0 or more, got -1"),
-    (lambda: scene(0, "dev"), "split must be one of train, val, test, got 'dev'"),
-    (lambda: scene(0, size=4000), "size must be in 112..1024 pixels, got 4000"),
-])
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: scene(-1), "seed must be 0 or more, got -1"),
+        (lambda: scene(0, "dev"), "split must be one of train, val, test, got 'dev'"),
+        (lambda: scene(0, size=4000), "size must be in 112..1024 pixels, got 4000"),
+    ],
+)
 def test_bad_arguments_say_what_to_do(call: object, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         call()  # type: ignore[operator]
