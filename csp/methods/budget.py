@@ -24,6 +24,8 @@ class Budgeted(Method, Protocol):
 
     def spend(self, amount: int) -> Budgeted: ...
 
+    def __hash__(self) -> int: ...
+
 
 def expected_n_avg(method: Method, N: int, L: int) -> float:
     """N_avg by the plan, exact; where the image decides, what the method expects of it.
