@@ -41,7 +41,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "css": asset("page.css") + asset("tabs.css"),
+        "css": asset("page.css") + asset("tabs.css") + asset("compare.css"),
         "max_file_size": MAX_UPLOAD,
         "show_error": True,
         "footer_links": ["api"],

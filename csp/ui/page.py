@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from csp.ui import api, controls as make, permalink, tokens
+from csp.ui.compare_tab import CompareTab
 from csp.ui.controls import Controls
 from csp.ui.explore import FILES, INTEGERS, Explore
+from csp.ui.tradeoff_tab import TradeoffTab
 from csp.ui.viewer.component import component
 from csp.ui.widgets import html, pack, unchecked
 
@@ -64,9 +66,14 @@ def page(explore: Explore) -> gr.Blocks:
                         )
                         new = gr.Button("New scene", elem_id="do_scene", min_width=110)
             with gr.Tabs(selected="explore", elem_id="csp-tabs") as tabs:
-                # These three share the row below: one rail, one run, three ways to look at it.
-                for name in ("Explore", "Tokens", "Learn"):
+                # Explore, Tokens and Learn share the row below: one rail, one run, three ways to look at it.
+                for name in ("Explore", "Tokens"):
                     gr.Tab(name, id=name.lower())
+                with gr.Tab("Compare", id="compare"):
+                    compared = CompareTab(shown, start)
+                with gr.Tab("Trade-off", id="trade-off"):
+                    traded = TradeoffTab(shown)
+                gr.Tab("Learn", id="learn")
             with gr.Row(elem_id="csp-main"):
                 with gr.Column(scale=3, min_width=300, elem_id="csp-rail"):
                     make.stage_controls(explore, controls)
@@ -100,6 +107,8 @@ def page(explore: Explore) -> gr.Blocks:
             "upload": upload,
         }
         started += tokens.wire(demo, shown, controls, parts, model)
+        started += compared.wire(controls, tabs, both, _model)
+        started += traded.wire(controls, tabs, both, _model)
         started.append(compare.click(shown.four, inputs_kwargs=controls.asked, outputs=four, **model))
         for file, button in files.items():
             started.append(

@@ -1,0 +1,243 @@
+const root = element.querySelector(".csp-tradeoff");
+const part = (name) => root.querySelector(".csp-" + name);
+const GREY = "#808080", HEIGHT = 440;
+const MARGIN = { left: 58, right: 16, top: 14, bottom: 46 };
+let state = null, text = "", axes = { x: "n_avg", y: "change" }, hidden = new Set(), at = null, later = null;
+
+const minus = (value) => String(value).replace("-", "\u2212");
+const shown = (value, axis) => {
+  if (value === null || value === undefined) return "\u2013";
+  if (axis === "truth" || axis === "dense") return value.toFixed(2);
+  if (axis === "operations" || axis === "time") return value.toFixed(0) + " %";
+  return minus(axis === "knob" ? value : value.toFixed(1));
+};
+// Curves as they are now: the paper's first, so that ours lie on top.
+const curves = () => [
+  ...state.begin.paper.map((curve) => ({ ...curve, paper: true })),
+  ...state.begin.curves.map((curve, i) => ({ ...curve, joined: true, points: [...state.points.values()].filter((point) => point.curve === i) })),
+];
+// Without a known truth there is only agreement with dense to draw.
+const height = () => ([...state.points.values()].some((point) => point.at[axes.y] !== null) ? axes.y : "dense");
+const placed = (curve) => {
+  const y = height();
+  return curve.points.filter((point) => point.at[axes.x] !== null && point.at[y] !== null).sort((a, b) => a.at[axes.x] - b.at[axes.x]);
+};
+const ticks = (low, high) => {
+  const span = high - low || 1;
+  const rough = span / 6, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const out = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-6; value += step) out.push(+value.toFixed(6));
+  return out;
+};
+const range = (values, pad) => {
+  const low = Math.min(...values), high = Math.max(...values);
+  const room = (high - low || Math.abs(high) || 1) * pad;
+  return [low - room, high + room];
+};
+const words = (point) => {
+  const parts = [`N_avg ${shown(point.at.n_avg, "n_avg")}`, `operations ${shown(point.at.operations, "operations")}`, `time ${shown(point.at.time, "time")}`];
+  if (point.at.dense !== null) parts.push(`IoU with dense ${shown(point.at.dense, "dense")}`);
+  if (point.at.truth !== null) parts.push(`with truth ${shown(point.at.truth, "truth")}`);
+  if (point.at.change !== null) parts.push(`change ${shown(point.at.change, "change")} points`);
+  return `${point.label} \u00b7 ${parts.join(", ")}`;
+};
+const load = (point) => point.knobs && trigger("open_point", { method: point.method, knobs: point.knobs });
+const marker = (corners, x, y, size) => "M" + corners.map(([a, b]) => `${(x + a * size).toFixed(1)},${(y - b * size).toFixed(1)}`).join("L") + "Z";
+
+const chart = () => {
+  const box = part("chart");
+  const y = height();
+  const drawn = curves().filter((curve) => !hidden.has(curve.label)).map((curve) => ({ curve, points: placed(curve) }));
+  // Dense is a level to measure against, not a place on the axis.
+  const reduced = drawn.filter(({ curve }) => !curve.level).flatMap(({ points }) => points);
+  const levels = drawn.filter(({ curve }) => curve.level).flatMap(({ points }) => points);
+  const all = reduced.length ? reduced : levels;
+  const ring = state.ring && state.ring.at[axes.x] !== null && state.ring.at[y] !== null ? state.ring : null;
+  box.hidden = false;
+  const width = Math.max(300, Math.min(1500, box.clientWidth || 800));
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "group", tabindex: "0" });
+  const own = state.begin.curves.length;
+  chart.setAttribute("aria-label", `${state.begin.y[y]} over ${title("x")}, ${own} curves. Arrow keys walk the points, Enter opens one in Explore.`);
+  if (!all.length) {
+    chart.append(svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, state.points.size ? "No point has both of these: choose other axes." : "\u2026"));
+    return box.replaceChildren(chart);
+  }
+  const [x0, x1] = range([...all, ...(ring ? [ring] : [])].map((point) => point.at[axes.x]), 0.04);
+  const [y0, y1] = range([...all, ...levels, ...(ring ? [ring] : [])].map((point) => point.at[y]), 0.06);
+  const px = (value) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * (value - x0)) / (x1 - x0);
+  const py = (value) => HEIGHT - MARGIN.bottom - ((HEIGHT - MARGIN.top - MARGIN.bottom) * (value - y0)) / (y1 - y0);
+  for (const tick of ticks(y0, y1)) {
+    chart.append(svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: py(tick), y2: py(tick), class: "csp-grid" }));
+    chart.append(svg("text", { x: MARGIN.left - 7, y: py(tick) + 4, "text-anchor": "end" }, minus(tick)));
+  }
+  for (const tick of ticks(x0, x1)) {
+    chart.append(svg("line", { x1: px(tick), x2: px(tick), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, class: "csp-grid" }));
+    chart.append(svg("text", { x: px(tick), y: HEIGHT - MARGIN.bottom + 17, "text-anchor": "middle" }, minus(tick)));
+  }
+  chart.append(svg("text", { x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 8, "text-anchor": "middle", class: "csp-axis" }, title("x")));
+  chart.append(svg("text", { transform: `translate(14 ${(HEIGHT - MARGIN.bottom + MARGIN.top) / 2}) rotate(-90)`, "text-anchor": "middle", class: "csp-axis" }, state.begin.y[y]));
+  for (const { curve, points } of drawn) {
+    const tone = curve.paper ? GREY : curve.color;
+    const line = points.map((point) => `${px(point.at[axes.x]).toFixed(1)},${py(point.at[y]).toFixed(1)}`).join(" ");
+    if (curve.level && points.length) {
+      const up = py(points[0].at[y]);
+      chart.append(svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: up, y2: up, class: "csp-curve", stroke: tone, "stroke-dasharray": curve.dash.join(" ") || "none" }));
+    } else if (curve.joined && points.length > 1) chart.append(svg("polyline", { points: line, class: "csp-curve" + (curve.bold ? " csp-bold" : ""), stroke: tone, "stroke-dasharray": curve.dash.join(" ") || "none" }));
+  }
+  for (const { curve, points } of drawn.filter(({ curve }) => !curve.level))
+    for (const point of points) {
+      const [x, up] = [px(point.at[axes.x]), py(point.at[y])];
+      const tone = curve.paper ? GREY : curve.color;
+      const mark = svg("path", { d: marker(curve.marker, x, up, curve.bold ? 6 : 5), class: "csp-mark" + (curve.paper ? " csp-hollow" : ""), stroke: tone, fill: tone });
+      const group = svg("g", { class: "csp-point", "data-curve": curve.label, "data-label": point.label });
+      group.append(svg("title", {}, words(point)), svg("circle", { cx: x, cy: up, r: 11, class: "csp-hit" }), mark);
+      group.addEventListener("click", () => load(point));
+      group.addEventListener("pointerenter", () => (part("readout").textContent = words(point)));
+      chart.append(group);
+    }
+  if (ring) {
+    const [x, up] = [px(ring.at[axes.x]), py(ring.at[y])];
+    chart.append(svg("circle", { cx: x, cy: up, r: 12, class: "csp-present" }));
+    chart.append(svg("text", { x: Math.min(x + 15, width - 60), y: up - 9, class: "csp-here" }, "present"));
+  }
+  const walk = drawn.filter(({ curve, points }) => points.length && !curve.level);
+  const focus = () => {
+    for (const node of chart.querySelectorAll(".csp-point")) {
+      const here = at && node.dataset.curve === at.curve && node.dataset.label === at.label;
+      node.classList.toggle("csp-at", Boolean(here));
+    }
+  };
+  chart.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    let row = at ? walk.findIndex(({ curve }) => curve.label === at.curve) : -1;
+    let column = row < 0 ? -1 : walk[row].points.findIndex((point) => point.label === at.label);
+    if (event.key === "Enter" && column >= 0) load(walk[row].points[column]);
+    else if (step) {
+      event.preventDefault();
+      if (column < 0) [row, column] = [walk.length - 1, 0];
+      else {
+        row = (row + step[0] + walk.length) % walk.length;
+        column = Math.max(0, Math.min(walk[row].points.length - 1, column + step[1]));
+      }
+      at = { curve: walk[row].curve.label, label: walk[row].points[column].label };
+      part("readout").textContent = words(walk[row].points[column]);
+      focus();
+    }
+  });
+  focus();
+  const kept = box.contains(document.activeElement);
+  box.replaceChildren(chart);
+  if (kept) chart.focus({ preventScroll: true });
+};
+const title = (name) => (name === "x" && axes.x === "knob" && state.begin.knob ? state.begin.knob : state.begin[name][axes[name]]);
+
+const keys = () =>
+  part("keys").replaceChildren(
+    ...curves().map((curve) => {
+      const tone = curve.paper ? GREY : curve.color;
+      const sample = svg("svg", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
+      if (curve.joined) sample.append(svg("line", { x1: 1, x2: 33, y1: 7, y2: 7, stroke: tone, "stroke-width": curve.bold ? 3 : 1.6, "stroke-dasharray": curve.dash.join(" ") || "none" }));
+      if (!curve.level) sample.append(svg("path", { d: marker(curve.marker, 17, 7, 5), class: "csp-mark" + (curve.paper ? " csp-hollow" : ""), stroke: tone, fill: tone }));
+      const button = make("button", { type: "button", "aria-pressed": String(!hidden.has(curve.label)) }, sample, make("span", { text: curve.label }));
+      button.addEventListener("click", () => {
+        if (!hidden.delete(curve.label)) hidden.add(curve.label);
+        button.setAttribute("aria-pressed", String(!hidden.has(curve.label)));
+        chart();
+      });
+      return button;
+    }),
+  );
+
+const HEADS = [["label", "Setting"], ["n_avg", "N_avg"], ["operations", "Operations"], ["time", "Time"], ["dense", "IoU dense"], ["truth", "IoU truth"], ["change", "Change"]];
+const table = () => {
+  if (!part("points").open) return;
+  const head = make("tr", {}, ...HEADS.map(([, name]) => make("th", { scope: "col", text: name })), make("th", { scope: "col", text: "Open" }));
+  const rows = curves().flatMap((curve) =>
+    [...curve.points].sort((a, b) => a.at.n_avg - b.at.n_avg).map((point) => {
+      const open = make("button", { type: "button", class: "csp-open", text: "Open", "aria-label": "Open " + point.label + " in Explore" });
+      open.addEventListener("click", () => load(point));
+      return make("tr", curve.paper ? { class: "csp-printed" } : {}, make("th", { scope: "row", text: point.label }), ...HEADS.slice(1).map(([axis]) => make("td", { text: shown(point.at[axis], axis) })), make("td", {}, open));
+    }),
+  );
+  part("points").querySelector(".csp-scroll").replaceChildren(make("table", { class: "csp-table" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+};
+part("points").addEventListener("toggle", () => state && table());
+
+const status = () => {
+  const { begin, end, stopped } = state;
+  const bar = part("progress");
+  bar.hidden = Boolean(end || stopped);
+  bar.max = begin.runs;
+  bar.value = state.runs;
+  const pictures = state.ring ? state.ring.n : 0;
+  const what = begin.query ? `\u201c${begin.query}\u201d` : `mean over ${pictures} of ${begin.pictures} park scenes`;
+  const done = `${state.runs} of ${begin.runs} runs, ${what}`;
+  const truth = [...state.points.values()].some((point) => point.at.truth !== null);
+  const known = !state.points.size || truth ? "" : " No true mask is known here: the chart shows IoU with the dense mask.";
+  if (stopped) part("told").textContent = `Stopped: ${done}. What was done stays.${known}`;
+  else if (end) part("told").textContent = `${done}; ${end.toFixed(1)} s in all. One run of each, a handful of pictures: a sketch, not an evaluation.${known}`;
+  else part("told").textContent = `Running: ${done}`;
+  root.dataset.state = stopped ? "stopped" : end ? "done" : "running";
+  root.dataset.points = state.points.size;
+};
+const notes = () => {
+  const printed = state.begin.paper.length ? ["Grey: printed in the paper, another model and other data, points of mIoU; its time on one RTX A6000. Knobs of Table 1\u2019s rivals are inferred from their N_avg."] : ["The paper prints nothing for a model of this shape."];
+  part("notes").replaceChildren(...[...printed, ...state.begin.refused].map((note) => make("p", { text: note })));
+};
+const take = (data) => {
+  if (data.error) {
+    part("alert").textContent = data.error;
+    part("told").textContent = "Not run";
+    part("progress").hidden = true;
+    root.dataset.state = "error";
+  } else if (data.begin) {
+    state = { begin: data.begin, points: new Map(), ring: null, runs: 0, end: null, stopped: false };
+    hidden = new Set();
+    at = null;
+    part("alert").textContent = "";
+    part("readout").textContent = "";
+    part("points").hidden = false;
+  } else if (data.point) {
+    state.runs += 1;
+    if (data.point.curve === -1) state.ring = data.point;
+    else state.points.set(data.point.curve + " " + data.point.label, data.point);
+  } else if (data.end !== undefined) state.end = data.end || 0.01;
+};
+const draw = () => {
+  const now = props.value || "";
+  const fresh = now.startsWith(text) ? now.slice(text.length) : now;
+  text = now;
+  const told = fresh.split("\n").filter(Boolean).map((line) => {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      return { error: "The answer could not be read: " + error.message };
+    }
+  });
+  for (const data of told) if (data.error || data.begin || state) take(data);
+  if (!state || !told.length || told.some((data) => data.error)) return;
+  if (told.some((data) => data.begin)) {
+    keys();
+    notes();
+  }
+  chart();
+  table();
+  status();
+};
+root.addEventListener("csp-stop", () => {
+  if (root.dataset.state !== "running") return;
+  state.stopped = true;
+  status();
+});
+root.addEventListener("csp-axes", (event) => {
+  axes = { ...axes, ...event.detail };
+  if (state) chart();
+});
+new ResizeObserver(() => {
+  clearTimeout(later);
+  later = setTimeout(() => state && chart(), 120);
+}).observe(root);
+part("told").textContent = "Sweep a knob, or all methods over budgets: what is lost against what is saved.";
+watch("value", draw);
+draw();

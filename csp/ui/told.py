@@ -1,0 +1,67 @@
+"""Tables that grow while they are worked on: a JSON object a line. What a browser sends back is checked anew.
+
+A text that only grows is cheap to stream, and what a stopped page shows is what its downloads are made of.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST = 12 * 2**20
+MOST_LINES = 4000
+MOST_SIDE = 1024
+MOST_WORDS = 600
+
+
+def lines(text: Any, what: str) -> list[dict[str, Any]]:
+    """The objects of a table as a page has it. Raises ValueError where there is none, naming ``what`` to do."""
+    if not isinstance(text, str) or not text.strip() or text.strip() == "{}":
+        raise ValueError(f"there is nothing to download yet: {what} first")
+    if len(text) > LONGEST or text.count("\n") > MOST_LINES:
+        raise ValueError(f"the table is too long to read: {what} again")
+    try:
+        out = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        out = []
+    if not out or not all(isinstance(line, dict) for line in out):
+        raise ValueError(f"the table cannot be read: {what} again")
+    return out
+
+
+def number(data: Mapping[str, Any], name: str) -> float | None:
+    """A finite number by its name; None for anything else."""
+    value = data.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def text(data: Mapping[str, Any], name: str) -> str:
+    """Words by their name, cut to what a figure can hold; empty for anything else."""
+    value = data.get(name)
+    return value[:MOST_WORDS].replace("\n", " ") if isinstance(value, str) else ""
+
+
+def picture(uri: Any) -> NDArray[np.uint8]:
+    """The JPEG inside a data URI, uint8 RGB [h, w, 3]. Raises ValueError for any other thing."""
+    from PIL import Image
+
+    head, _, data = uri.partition(",") if isinstance(uri, str) else ("", "", "")
+    try:
+        if head != "data:image/jpeg;base64":
+            raise ValueError("it is no JPEG")
+        with Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=("JPEG",)) as image:
+            if max(image.size) > MOST_SIDE:
+                raise ValueError(f"it is larger than {MOST_SIDE} pixels")
+            return np.asarray(image.convert("RGB"))
+    except (ValueError, OSError, SyntaxError, binascii.Error, Image.DecompressionBombError) as error:
+        raise ValueError(f"a picture of the table cannot be read ({error}): run it again") from error

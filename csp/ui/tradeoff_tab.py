@@ -1,0 +1,115 @@
+"""The Trade-off page: layout and wiring of `Tradeoff`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from csp.render.tradeoff import X, Y
+from csp.ui import picked
+from csp.ui.compare_tab import stopped, streamed
+from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
+from csp.ui.tradeoff import FILES, PICTURES, PRESENT, Tradeoff
+from csp.ui.widgets import html, pack, unchecked
+
+if TYPE_CHECKING:
+    from csp.ui.controls import Controls
+    from csp.ui.page import Shown
+
+SCENES = 4
+
+
+class TradeoffTab:
+    """The components of the page; made inside its tab, wired when the rest of the page is there."""
+
+    def __init__(self, shown: Shown):
+        self.shown, self.tradeoff = shown, Tradeoff(shown.explore)
+        with gr.Row(elem_classes="csp-bar-row"):
+            with gr.Column(scale=4, min_width=240):
+                self.sweep = unchecked(
+                    gr.Dropdown(
+                        [(words, name) for name, words in SWEEPS.items()],
+                        value=METHODS,
+                        label="Sweep",
+                        info="the other knobs stay as Explore has them",
+                        elem_id="in_sweep",
+                    )
+                )
+            with gr.Column(scale=4, min_width=240):
+                self.pictures = unchecked(
+                    gr.Radio(
+                        list(PICTURES),
+                        value=PRESENT,
+                        label="On",
+                        info="scenes: each with a query of another family",
+                        elem_id="in_pictures",
+                    )
+                )
+            with gr.Column(scale=3, min_width=180):
+                self.scenes = unchecked(
+                    gr.Slider(
+                        minimum=1,
+                        maximum=MOST_SCENES,
+                        value=SCENES,
+                        step=1,
+                        precision=0,
+                        label="Scenes",
+                        info="how many park scenes",
+                        elem_id="in_scenes",
+                    )
+                )
+            with gr.Column(scale=2, min_width=140, elem_classes="csp-buttons"):
+                self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep")
+                self.stop = gr.Button("Stop", size="sm", elem_id="do_sweep_stop")
+        with gr.Row(elem_classes="csp-bar-row"):
+            self.x = unchecked(
+                gr.Radio([(words, name) for name, words in X.items()], value="n_avg", label="Across", elem_id="in_x")
+            )
+            self.y = unchecked(
+                gr.Radio([(words, name) for name, words in Y.items()], value="change", label="Up", elem_id="in_y")
+            )
+        self.queue = html("queue", {}, "csp-tradeoff-queue", elem_classes="csp-queue-box")
+        self.chart = html("tradeoff", {}, "csp-tradeoff", elem_classes="csp-wide")
+        with gr.Accordion("Download", open=False, elem_id="csp-tradeoff-files"):
+            with gr.Row():
+                self.files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
+            self.download = html("download", {}, "csp-tradeoff-download")
+
+    def wire(
+        self, controls: Controls, tabs: Any, results: list[Any], model: Callable[[Any], dict[str, Any]]
+    ) -> list[Any]:
+        """Add the page's events; returns those that run the model. model: their options, given a place for
+        the queue.
+        """
+        asked = {"sweep": self.sweep, "pictures": self.pictures, "scenes": self.scenes, **controls.asked}
+        running = self.go.click(
+            streamed(self.tradeoff.run), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
+        )
+        stopped(self.stop, running, "csp-tradeoff")
+        for name, axis in (("x", self.x), ("y", self.y)):
+            js = (
+                f"(value) => {{ document.querySelector('.csp-tradeoff')"
+                f"?.dispatchEvent(new CustomEvent('csp-axes', {{ detail: {{ {name}: value }} }})); }}"
+            )
+            axis.input(None, axis, None, js=js, show_progress="hidden", api_visibility="private", queue=False)
+        opened = self.chart.open_point(
+            picked.opener(self.shown, controls),
+            inputs_kwargs=controls.asked,
+            outputs=picked.outputs(tabs, controls, results),
+            **model(self.queue),
+        )
+        for file, button in self.files.items():
+            button.click(
+                self._export(file),
+                [self.chart, self.x, self.y],
+                self.download,
+                show_progress="hidden",
+                api_visibility="private",
+                concurrency_limit=2,
+            )
+        return [opened]
+
+    def _export(self, file: str) -> Callable[[Any, Any, Any], str]:
+        return lambda table, x, y: pack(self.shown.stamped(self.tradeoff.export(file, table, x, y)))
