@@ -114,6 +114,7 @@ const makeBoard = (base, over, look) => {
   };
 
   const texts = (g, pairs, share = 0.5, least = 8) => {
+    if (!pairs.length) return;
     const size = Math.max(least, Math.round(board.cell * share));
     g.font = `600 ${size}px system-ui, sans-serif`;
     g.textAlign = "center";
@@ -246,6 +247,7 @@ const makeBoard = (base, over, look) => {
   board.drawOver = (s) => {
     const { run, k } = board;
     top.clearRect(0, 0, over.width, over.height);
+    top.lineJoin = "round";
     const difference = s.maskView === "difference" && run.masks.dense;
     if (s.maskView === "fill" || difference) {
       const key = `${s.maskTurn} ${s.maskView}`;
