@@ -95,7 +95,7 @@ def heat(
     grey = cv2.cvtColor(cv2.cvtColor(frame.picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     colour = palette.colormap(cmap)[(level * 255 + 0.5).astype(np.uint8)]
     # Weak attention lets the picture through, strong attention covers it: the eye keeps its bearings.
-    alpha = frame.spread(np.isfinite(unit), False) * (opacity * (0.55 + 0.45 * level))
+    alpha = frame.spread(np.isfinite(unit), False) * (opacity * (0.15 + 0.85 * level))
     out = _mix(np.asarray(grey, np.uint8), colour, alpha)
     out = _veil(frame, out, ~np.isfinite(unit), palette.DORMANT)
     out = _unseen(frame, out)
@@ -271,18 +271,18 @@ def _numbers(frame: Frame, out: Image, labels: Sequence[tuple[int, str]]) -> Ima
 
 
 def _outline(out: Image, region: NDArray[np.bool_], line: palette.Line) -> Image:
-    """Trace the edge of a region, bool [h, w]: a dark line under a coloured one, broken by the line's dash
-    pattern.
+    """Trace the edge of a region, bool [h, w]. A solid line is edged in black; a broken one, which may lie on
+    it, is thinner and is not.
     """
     contours, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     width = max(1, round(max(region.shape) / 220))
     out = np.ascontiguousarray(out)
-    for colour, thick in (((15, 15, 15), width + 2), (line.color, width)):
-        for contour in contours:
-            if not line.dash:
-                cv2.polylines(out, [contour], True, colour, thick, cv2.LINE_AA)
-                continue
-            on, off = (max(1, round(d * width / 2)) for d in line.dash)
-            for start in range(0, len(contour), on + off):
-                cv2.polylines(out, [contour[start : start + on]], False, colour, thick, cv2.LINE_AA)
+    if not line.dash:
+        cv2.polylines(out, contours, True, (15, 15, 15), 2 * width + 1, cv2.LINE_AA)
+        cv2.polylines(out, contours, True, line.color, 2 * width - 1, cv2.LINE_AA)
+        return out
+    on, off = (max(1, round(d * width / 2)) for d in line.dash)
+    for contour in contours:
+        for start in range(0, len(contour), on + off):
+            cv2.polylines(out, [contour[start : start + on]], False, line.color, width, cv2.LINE_AA)
     return out

@@ -68,7 +68,8 @@ MASK = Line("mask", (0, 158, 115))
 DENSE = Line("dense mask", (204, 121, 167), (9, 6))
 TRUTH = Line("true mask", (240, 228, 66), (2, 5))
 CROP = Line("seen by the vision tower", (255, 255, 255), (12, 6))
-MASK_ALPHA = 0.32
+MASK_ALPHA = 0.15
+"""Little: inside the mask things keep their own colours, outside they lose them."""
 
 HEAT = "viridis"
 """Default colour map of heat overlays: perceptually uniform, monotone in lightness, read alike in grey."""
