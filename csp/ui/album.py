@@ -19,8 +19,8 @@ from csp.park.scenes import Scene, scene
 
 MOST_SCENES = 2**31 - 1
 KEPT = 16
-EXAMPLES = (3, 11, 20, 31, 44, 58)
-"""Test scenes in the gallery: unseen in training."""
+EXAMPLES = {0: "reason", 10: "intent", 15: "refg", 7: "ref+", 2: "ref", 14: "absent"}
+"""Test scenes in the gallery, unseen in training, and the family of the query that each opens with."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Album:
     def suggestions(self, number: int) -> tuple[Suggestion, ...]:
         """What to ask about a scene, one query of every family."""
         return tuple(Suggestion(family, text) for family, text, _ in self.scene(number).queries)
+
+    def asked(self, number: int, family: str) -> str:
+        """A scene's query of a family; its first one where it has none of that family."""
+        all_ = self.suggestions(number)
+        return next((one.text for one in all_ if one.family == family), all_[0].text)
 
     def truth(self, source: object, query: str) -> NDArray[np.bool_] | None:
         """The true mask, bool [H, W], where picture and query are a scene's own; None where nothing is

@@ -124,10 +124,9 @@ class Explore:
     def gallery(self) -> list[Payload]:
         """Thumbnails of the example scenes with a query each."""
         out = []
-        for i, number in enumerate(EXAMPLES):
+        for number, family in EXAMPLES.items():
             scene = self.album.scene(number)
-            asked = self.album.suggestions(number)
-            query = asked[i % len(asked)].text
+            query = self.album.asked(number, family)
             small = np.asarray(
                 cv2.resize(scene.image, (SMALL, SMALL), interpolation=cv2.INTER_AREA), np.uint8
             )

@@ -184,7 +184,7 @@ def test_examples_and_scenes(page: Page):
     page.locator(".csp-gallery button").nth(3).click()
     wait_for_run(page, turn)
     assert page.locator("figure[data-panel=seen] img").get_attribute("src") != first
-    expect(page.locator("#in_scene input")).to_have_value("31")
+    expect(page.locator("#in_scene input")).to_have_value("7")
     turn = runs(page)
     page.locator("#in_scene input").fill("17")
     page.locator("#in_scene input").press("Enter")
