@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from serving import page as serve
+from strict import Strict
 
 FLAGS = [
     "--headless",
@@ -56,33 +54,6 @@ def served(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def url(served) -> str:
     return served[0]
-
-
-class Strict:
-    """Opens pages that may ask nothing of other machines and may not raise."""
-
-    def __init__(self, browser: Browser, url: str):
-        self.browser, self.url = browser, url
-        self.abroad: list[str] = []
-        self.errors: list[str] = []
-
-    def open(self, width: int = 1360, height: int = 900, dark: bool = False, query: str = "") -> Page:
-        context = self.browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
-            accept_downloads=True,
-        )
-        page = context.new_page()
-        page.on("request", self._watch)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(self.url + query)
-        expect(page.locator(".csp-results[data-run]")).to_be_visible()
-        return page
-
-    def _watch(self, request) -> None:
-        if not request.url.startswith((self.url, "data:", "blob:")):
-            self.abroad.append(request.url)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Strict
 from playwright.sync_api import Browser, Page, expect
 from serving import page as serve
+from strict import Strict
 from test_accessibility import findings
 
 from csp.methods import METHODS
