@@ -179,7 +179,7 @@ def test_private_events_validate_all_the_same(url):
         said = json.dumps(message["output"])
         assert "Traceback" not in said
         assert message["success"], said
-        assert "error" in said or "own" in said or "Choose an example" in said, said
+        assert "error" in said or "own" in said or "hoose an example" in said, said
 
 
 def test_only_run_has_a_name_of_its_own(url):
