@@ -48,13 +48,15 @@ def dots(summary: Summary) -> Figure:
     parts = ["overall", *summary["queries"]]
     figure = Figure(figsize=(7.0, 0.6 + 0.2 * len(lines)), dpi=typeset.DPI / 2, layout="constrained")
     axes = figure.subplots(1, len(parts), sharey=True, width_ratios=[2.2] + [1] * (len(parts) - 1))
+    for ax in axes[2:]:
+        ax.sharex(axes[1])
     for ax, part in zip(axes, parts, strict=True):
         for row, line in enumerate(lines):
             change = line["change"]["overall"] if part == "overall" else line["change"]["by family"][part]
             color, marker = (_LOOKS[0][0], "o") if line["method"] == "csp" else (_LOOKS[1][0], "s")
             _interval(ax, change, row, palette.hex_of(color), marker)
             if part == "overall":
-                _strip(ax, line["change by seed"], [row] * len(line["change by seed"]), across=True)
+                _strip(ax, line["change by seed"], [row + 0.25] * len(line["change by seed"]), across=True)
                 if line["paper"] is not None:
                     ax.plot(100 * line["paper"], row, "o", mfc="none", mec=_PAPER, ms=5, mew=0.9, zorder=2)
         ax.axvline(0, color="0.3", linewidth=0.6)

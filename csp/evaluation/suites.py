@@ -23,6 +23,7 @@ from csp.methods import (
     at_budget,
     build,
     expected_n_avg,
+    knobs,
 )
 from csp.methods.presets import SHAPES
 
@@ -165,6 +166,21 @@ def _tradeoff(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def _variants(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    """Table 1's rivals as published, then with every token at its own position, then ranked by [SEG] as well."""
+    steps = (("own positions", {"positions": "original"}), ("own positions, ranked by [SEG]", {"query": "seg"}))
+    lines = []
+    for name, method in METHODS.items():
+        settings = dict(PRESETS[f"table1/{SHAPE}/{name}"].knobs or {})
+        there = {knob.name for knob in knobs(method)}
+        lines.append(_line(method.label, build(method, settings), seeds))
+        for words, turned in steps:
+            if set(turned) <= there:
+                settings |= turned
+                lines.append(_line(f"{method.label}, {words}", build(method, settings), seeds))
+    return tuple(lines)
+
+
 def _at_budgets(method: type[Method]) -> Iterable[tuple[int, Method]]:
     """The budgets that a method reaches, others left out."""
     shape = SHAPES[SHAPE]
@@ -204,6 +220,11 @@ SUITES: dict[str, Suite] = {
             _table6,
             "pruning ratio, %",
             "0.3 points are lost at 65 %, 8.1 at 90 %",
+        ),
+        Suite(
+            "variants",
+            "Why rivals lose: positions and the ranking row",
+            _variants,
         ),
         Suite(
             "tradeoff",
