@@ -1,7 +1,7 @@
 """A run's settings as a link, and back: everything that a link says is checked before it is believed.
 
-A link names the picture (a park scene; an upload stays with its visitor), the query and every control that
-differs from its default. Where on the page it leads (`tab`, `step`, `at`, `show`) is the viewer's affair.
+A link names the picture (a park scene; an upload stays with its visitor), the query, the paper's knobs and every
+other control that differs from its default. Where on the page it leads (`tab`, `step`, `at`, `show`) is the viewer's affair.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     start = defaults(explore)
     for name, default in start.items():
         value = controls.get(name, default)
-        if name in INTEGERS or value != default:
+        if name in (*INTEGERS, "cluster") or value != default:
             out[name] = _short(value)
     return out
 

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from csp.ui.controls import Controls
     from csp.ui.page import Shown
 
-FOLLOW_TAB = """() => requestAnimationFrame(() => {
-  const page = document.querySelector('#csp-page');
-  const tab = document.querySelector('#csp-tabs [role=tab][aria-selected=true]')?.dataset.tabId;
-  if (!page || !tab || page.dataset.tab === tab) return;
+FOLLOW_TAB = """() => {{
+  const page = document.querySelector('#csp-page'), tab = '{tab}';
+  if (!page || page.dataset.tab === tab) return;
   page.dataset.tab = tab;
-  document.querySelector('#csp-viewer .csp-viewer')?.dispatchEvent(new CustomEvent('csp-tab', { detail: tab }));
-})"""
+  document.querySelector('#csp-viewer .csp-viewer')?.dispatchEvent(new CustomEvent('csp-tab', {{ detail: tab }}));
+}}"""
 """Explore, Tokens and Learn share the rail and the results: which of them shows is a matter of style."""
 
 FOLLOW_SLIDERS = """(Lc, Nc, Ls, Np) => {
@@ -43,7 +42,8 @@ def wire(
     asked, explore = controls.asked, shown.explore
     results = [parts["results"], parts["viewer"]]
     client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([parts["tabs"].select, parts["tabs"].change], None, None, None, js=FOLLOW_TAB, **client)
+    for tab in parts["tabs"].children:
+        tab.select(None, None, None, js=FOLLOW_TAB.format(tab=tab.id), **client)
     knobs = [asked[name] for name in ("Lc", "Nc", "Ls", "Np")]
     moved = [event for knob in knobs for event in (knob.input, knob.release)]
     gr.on(moved, None, knobs, None, js=FOLLOW_SLIDERS, **client)
