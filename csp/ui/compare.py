@@ -105,7 +105,7 @@ class Compare:
     def read(self, table: Any) -> tuple[dict[str, Any], dict[str, Row]]:
         """A table as a page has it: its first line, and its rows in the registry's order. ValueError for none."""
         lines = told.lines(table, "press Compare")
-        begin = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
+        begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
         rows: dict[str, Row] = {}
         for line in lines:
             data = line.get("row")
@@ -178,7 +178,8 @@ class Compare:
         panels = data.get("panels")
         if not isinstance(panels, dict):
             raise ValueError("the table cannot be read: press Compare again")
-        whole_ = {key: told.number(data, key) for key in ("n_first", "n_last", "flops")}
+        numbers = {key: told.number(data, key) for key in ("n_first", "n_last", "flops")}
+        whole = {key: None if value is None else int(value) for key, value in numbers.items()}
         return Row(
             label,
             told.text(data, "setting"),
@@ -192,7 +193,9 @@ class Compare:
                 for key in draw.PANELS
                 if isinstance(panels.get(key), dict)
             },
-            **{key: None if value is None else int(value) for key, value in whole_.items()},
+            n_first=whole["n_first"],
+            n_last=whole["n_last"],
+            flops=whole["flops"],
         )
 
     def _footer(self, begin: Mapping[str, Any]) -> str:

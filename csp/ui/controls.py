@@ -162,10 +162,11 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
                 )
             )
         conf = knobs["conf"]
+        assert isinstance(conf.high, int | float)  # the catalogue has put numbers in place of "N" and "L"
         controls.asked["conf"] = unchecked(
             gr.Slider(
                 minimum=conf.low,
-                maximum=conf.high,
+                maximum=conf.high,  # type: ignore[arg-type]
                 value=conf.default,
                 step=0.05,
                 label="instance confidence",

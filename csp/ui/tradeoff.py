@@ -96,7 +96,7 @@ class Tradeoff:
     def read(self, table: Any) -> tuple[dict[str, Any], list[Curve], Point | None]:
         """Points as a page has them: the first line, curves, the present setting. ValueError for none."""
         lines = told.lines(table, "press Sweep")
-        begin = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
+        begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
         latest: dict[tuple[int, str], Point] = {}
         for line in lines:
             data = line.get("point")
