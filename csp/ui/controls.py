@@ -166,7 +166,7 @@ def other_controls(explore: Explore, controls: Controls, heads: int) -> None:
         controls.asked["conf"] = unchecked(
             gr.Slider(
                 minimum=conf.low,
-                maximum=conf.high,  # type: ignore[arg-type]
+                maximum=conf.high,
                 value=conf.default,
                 step=0.05,
                 label="instance confidence",
