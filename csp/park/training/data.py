@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -32,9 +33,9 @@ class Pool:
         return Scene(i, self.split, self.images[i], self.ids[i], self.objects[i])
 
 
-def _draw(split: str, first: int, folder: Path) -> None:
+def _draw(split: str, first: int, chunk: int, folder: Path) -> None:
     cv2.setNumThreads(1)
-    scenes = [scene(first + k, split, SIDE) for k in range(CHUNK)]
+    scenes = [scene(first + k, split, SIDE) for k in range(chunk)]
     np.save(folder / f"{split}-{first}-images.npy", np.stack([s.image for s in scenes]))
     np.save(folder / f"{split}-{first}-ids.npy", np.stack([s.instances for s in scenes]))
     (folder / f"{split}-{first}-objects.pkl").write_bytes(pickle.dumps([s.objects for s in scenes]))
@@ -45,8 +46,9 @@ def pool(split: str, thousands: int, folder: Path, workers: int = 2) -> Pool:
     folder.mkdir(parents=True, exist_ok=True)
     firsts = [k * CHUNK for k in range(thousands)]
     missing = [f for f in firsts if not (folder / f"{split}-{f}-objects.pkl").exists()]
-    with ProcessPoolExecutor(workers) as executor:
-        for done in [executor.submit(_draw, split, first, folder) for first in missing]:
+    # Spawned: a forked child of a process that runs OpenMP or OpenCV threads may never wake.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        for done in [executor.submit(_draw, split, first, CHUNK, folder) for first in missing]:
             done.result()
     images = np.concatenate([np.load(folder / f"{split}-{f}-images.npy") for f in firsts])
     ids = np.concatenate([np.load(folder / f"{split}-{f}-ids.npy") for f in firsts])
