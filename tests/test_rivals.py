@@ -266,7 +266,7 @@ def test_no_other_R_is_nearer(target):
 @pytest.mark.parametrize(
     ("method", "target", "message"),
     [
-        (CSP(), 30, r"csp reaches N_avg 57\.2 at least \(Nc = 1 with Lc = 8, Ls = 6, Np = 16\), got 30"),
+        (CSP(), 30, r"csp reaches N_avg 57\.2 at least \(Nc = 1 with Lc = 8, Ls = 6, Np = 16, conf = 0\.25\), got 30"),
         (CSP(), 200, r"csp reaches N_avg 121\.0 at most \(Nc = 256"),
         (FastV(K=16), 100, r"fastv reaches N_avg 128\.5 at least \(R = 1 with K = 16\)"),
         (Feather(), 40, "feather reaches N_avg .* at least"),
