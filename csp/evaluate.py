@@ -209,6 +209,8 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
         raise ValueError(
             "a suite runs on the park: leave --data out, or compare single methods with --method"
         )
+    if source.families == ("absent",):
+        raise ValueError("a suite compares masks of what is there: name another --family than absent")
     who, options = rank(), options_of(args)
     model = load(args["model"], **options)
     suites.check_shape(model.N, model.L)

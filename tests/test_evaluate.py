@@ -58,6 +58,17 @@ def test_a_method_stands_beside_dense(
     assert rows[0]["header"]["runs"][1]["knobs"]["Nc"] == 9 and len(rows) == 1 + 2 * 6
 
 
+def test_absent_alone_is_scored_by_empty_masks(
+    park_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "told.json"
+    assert run(park_folder, "--scenes", "1", "--family", "absent", "--json", str(told)) == 0
+    assert "empty masks where nothing fits: 0.000" in capsys.readouterr().out
+    scores = json.loads(told.read_text())["scores"]["dense"]
+    assert scores["gIoU"]["overall"]["value"] is None
+    assert scores["share of empty masks where nothing fits"]["n"] == 1
+
+
 def test_a_folder_of_triples(park_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "ab":
         Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / f"{name}.png")
@@ -86,6 +97,8 @@ def test_a_folder_of_triples(park_folder: Path, tmp_path: Path, capsys: pytest.C
         (["--data", "nowhere"], "nowhere has no samples.jsonl"),
         (["--suite", "table6"], "256 image tokens and 32 layers, this model has 64 and 4"),
         (["--suite", "table9"], "invalid choice"),
+        (["--suite", "table1", "--family", "absent"], "another --family than absent"),
+        (["--suite", "table1", "--data", str(Path(__file__).parent / "data/own")], "has no samples.jsonl"),
         (["--frames", "3"], "--help lists the options"),
     ],
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from csp.evaluation.proposals import LEAST_PIXELS, Found
@@ -134,7 +135,7 @@ def recall_gate(found: Found) -> Gate:
 
 
 def gate_dicts(found: Sequence[Gate]) -> list[dict[str, Any]]:
-    return [{**asdict(gate), "value": None if gate.value == float("inf") else gate.value} for gate in found]
+    return [{**asdict(gate), "value": gate.value if isfinite(gate.value) else None} for gate in found]
 
 
 def _least(what: str, value: float, bound: float) -> Gate:

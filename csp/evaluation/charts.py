@@ -30,6 +30,7 @@ _LOOKS: tuple[tuple[palette.RGB, str, Any], ...] = (
     ((110, 110, 180), "h", (0, (5, 3))),
 )
 _PAPER = "0.55"
+MOST_TICKS = 9
 
 
 def figure(summary: Summary) -> Figure:
@@ -85,33 +86,38 @@ def curves(summary: Summary) -> Figure:
             by_curve.setdefault(line["curve"], []).append(line)
     figure = Figure(figsize=(7.0, 3.2), dpi=typeset.DPI / 2, layout="constrained")
     ax = figure.add_subplot()
-    told = False
+    places = sorted({line["at"] for lines in by_curve.values() for line in lines})
+    # Side by side where curves share their places, so that no interval hides another.
+    step = 0.006 * (places[-1] - places[0]) if len(places) < MOST_TICKS else 0.0
+    printed: list[tuple[str, list[Summary]]] = []
     for i, (name, lines) in enumerate(by_curve.items()):
         rgb, marker, dash = _LOOKS[i % len(_LOOKS)]
         color = palette.hex_of(rgb)
         lines = sorted(lines, key=lambda line: line["at"])
-        at = [line["at"] for line in lines]
+        at = [line["at"] + step * (i - (len(by_curve) - 1) / 2) for line in lines]
         values = [100 * line["change"]["overall"]["value"] for line in lines]
         ax.plot(
             at, values, color=color, marker=marker, linestyle=dash, linewidth=1.1, markersize=3.5, label=name
         )
-        low, high = ([100 * line["change"]["overall"][end] for line in lines] for end in ("low", "high"))
-        ax.fill_between(at, low, high, color=color, alpha=0.1, linewidth=0)
-        for line in lines:
-            _strip(ax, line["change by seed"], [line["at"]] * len(line["change by seed"]), across=False)
-        printed = [(line["at"], 100 * line["paper"]) for line in lines if line["paper"] is not None]
-        if printed:
-            label = None if told else "the paper, on its own data"
-            look: dict[str, Any] = {
-                "color": _PAPER,
-                "linestyle": ":",
-                "linewidth": 0.8,
-                "marker": marker,
-                "mfc": "none",
-                "ms": 3,
-            }
-            ax.plot([x for x, _ in printed], [y for _, y in printed], label=label, **look)
-            told = True
+        for x, line in zip(at, lines, strict=True):
+            overall = line["change"]["overall"]
+            ax.plot(
+                [x, x], [100 * overall["low"], 100 * overall["high"]], color=color, linewidth=0.7, alpha=0.8
+            )
+            _strip(ax, line["change by seed"], [x + 0.5 * step] * len(line["change by seed"]), across=False)
+        printed.append((marker, [line for line in lines if line["paper"] is not None]))
+    for i, (marker, lines) in enumerate(pair for pair in printed if pair[1]):
+        at, values = [line["at"] for line in lines], [100 * line["paper"] for line in lines]
+        look: dict[str, Any] = {
+            "color": _PAPER,
+            "linestyle": ":",
+            "linewidth": 0.8,
+            "marker": marker,
+            "mfc": "none",
+        }
+        ax.plot(at, values, ms=3, label=None if i else "the paper, on its own data", **look)
+    if len(places) < MOST_TICKS:
+        ax.set_xticks(places, [f"{place:g}" for place in places])
     ax.axhline(0, color="0.3", linewidth=0.6)
     ax.set_xlabel(summary["axis"], fontsize=typeset.FONT)
     ax.set_ylabel("change of gIoU against dense, points", fontsize=typeset.FONT)
