@@ -202,8 +202,8 @@ def ages(trace: Trace) -> NDArray[np.uint8]:
 
 def _present(trace: Trace) -> NDArray[np.float32]:
     """A_SEG of the patches that some token stands for, layer by layer, patches ascending."""
-    rows = [trace.A_SEG[layer, record.patches] for record in trace.stages for layer in record.layers]
-    return np.concatenate(rows)
+    layers = [trace.A_SEG[r.first_layer : r.first_layer + r.L][:, r.patches].ravel() for r in trace.stages]
+    return np.concatenate(layers)
 
 
 def digits16(values: NDArray[Any], scale: float = 1.0) -> NDArray[np.float16]:
@@ -215,7 +215,8 @@ def digits16(values: NDArray[Any], scale: float = 1.0) -> NDArray[np.float16]:
     exact = np.abs(np.asarray(values, np.float64))
     near = (exact * scale).astype(np.float16)
     wide = near.astype(np.float64)
-    off = np.isfinite(exact) & (_three(wide / scale) != _three(exact))
+    # Numbers of three digits are at least a thousandth apart; less is rounding of the comparison itself.
+    off = np.isfinite(exact) & ~np.isclose(_three(wide / scale), _three(exact), rtol=1e-4, atol=0)
     back = np.where(wide > exact * scale, np.float16(0), np.float16(np.inf))
     return np.copysign(np.where(off, np.nextafter(near, back), near), np.asarray(values).astype(np.float16))
 
@@ -231,24 +232,15 @@ def instance_of(objects: NDArray[np.bool_], layout: Layout, size: tuple[int, int
 
     objects: bool [K, h, w] over the whole picture of `size` (H, W).
     """
-    K = min(len(objects), 255)
-    if not K:
-        return np.zeros(layout.N, np.uint8)
     h, w = objects.shape[1:]
     rows, cols = layout.grid
-    ys = (
-        np.clip(np.linspace(layout.crop.y0, layout.crop.y1, rows + 1) * h / size[0], 0, h).round().astype(int)
-    )
-    xs = (
-        np.clip(np.linspace(layout.crop.x0, layout.crop.x1, cols + 1) * w / size[1], 0, w).round().astype(int)
-    )
-    total = np.zeros((K, h + 1, w + 1), np.int64)
-    total[:, 1:, 1:] = objects[:K].cumsum(axis=1, dtype=np.int64).cumsum(axis=2)
-    at = total[:, ys[:, None], xs[None, :]]
-    inside = at[:, 1:, 1:] - at[:, :-1, 1:] - at[:, 1:, :-1] + at[:, :-1, :-1]
-    area = np.maximum(np.outer(np.diff(ys), np.diff(xs)), 1)
-    share = (inside / area).reshape(K, layout.N)
-    return np.where(share.max(axis=0) >= 0.5, share.argmax(axis=0) + 1, 0).astype(np.uint8)
+    y0, y1 = (round(min(max(edge * h / size[0], 0), h)) for edge in (layout.crop.y0, layout.crop.y1))
+    x0, x1 = (round(min(max(edge * w / size[1], 0), w)) for edge in (layout.crop.x0, layout.crop.x1))
+    inside = np.ascontiguousarray(objects[:255, y0:y1, x0:x1], np.uint8) * 255
+    if not inside.size:
+        return np.zeros(layout.N, np.uint8)
+    share = np.stack([cv2.resize(one, (cols, rows), interpolation=cv2.INTER_AREA).ravel() for one in inside])
+    return np.where(share.max(axis=0) >= 128, share.argmax(axis=0) + 1, 0).astype(np.uint8)
 
 
 def view_size(size: tuple[int, int]) -> tuple[int, int]:
