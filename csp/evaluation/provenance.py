@@ -18,10 +18,10 @@ _PARTS = (".safetensors", ".bin", ".json", ".model", ".yaml", ".pt", ".pth")
 
 
 def fingerprint(folders: Iterable[Path]) -> str:
-    """sha256 over names and contents of all files that make a model: weights, configs and tokenizers."""
+    """sha256 over names and contents of all files that make a model: weights, configs and tokenizers, not its card."""
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted(f for f in folder.rglob("*") if f.suffix in _PARTS and f.is_file()):
+        for file in sorted(f for f in folder.rglob("*") if f.suffix in _PARTS and f.name != "card.json" and f.is_file()):
             digest.update(file.relative_to(folder).as_posix().encode())
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
