@@ -139,7 +139,7 @@ def test_a_suite_writes_its_table_and_goes_on_from_its_rows(
 
 def test_the_fingerprint_covers_every_part(tmp_path: Path) -> None:
     (tmp_path / "clip").mkdir()
-    names = ("model.safetensors", "config.json", "clip/model.safetensors", "README.md")
+    names = ("model.safetensors", "config.json", "clip/model.safetensors", "README.md", "card.json")
     for name in names:
         (tmp_path / name).write_text(name)
     found = {fingerprint([tmp_path])}
@@ -147,7 +147,8 @@ def test_the_fingerprint_covers_every_part(tmp_path: Path) -> None:
         (tmp_path / name).write_text("other")
         found.add(fingerprint([tmp_path]))
     assert len(found) == 4
-    (tmp_path / "README.md").write_text("a model card is not the model")
+    for name in names[3:]:
+        (tmp_path / name).write_text("a report about the model is not the model")
     assert fingerprint([tmp_path]) in found
 
 
