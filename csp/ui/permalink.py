@@ -16,7 +16,7 @@ from csp.ui.album import MOST_SCENES, source_of
 from csp.ui.explore import INTEGERS, PICKED, THRESHOLDS, Explore
 from csp.ui.payload import Look
 
-TABS = ("explore", "tokens", "learn")
+TABS = ("explore", "tokens", "compare", "trade-off", "learn")
 LONGEST = 512
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from csp.render import views
 from csp.render.tradeoff import LOOKS, Curve, Point
 from csp.types import Request, Result
-from csp.ui.album import EXAMPLES
 from csp.ui.compare import milliseconds, setting
 from csp.ui.explore import INTEGERS, Explore
 
@@ -142,15 +141,14 @@ def _values(explore: Explore, knob: str, knobs: Mapping[str, Any]) -> list[int]:
 
 
 def scenes(explore: Explore, request: Request, count: int) -> list[tuple[Request, NDArray[np.bool_]]]:
-    """Requests about park scenes with their truths: the examples first, a family of queries after the other,
-    none about absent things.
+    """Requests about the first test scenes, unchosen, with their truths: a family of queries after the other, none
+    about absent things.
     """
-    numbers = [*EXAMPLES, *(i for i in range(MOST_SCENES + len(EXAMPLES)) if i not in EXAMPLES)][:count]
     out = []
-    for i, number in enumerate(numbers):
+    for number in range(count):
         scene = explore.album.scene(number)
         asked = [(text, mask) for _, text, mask in scene.queries if mask.any()]
-        text, mask = asked[i % len(asked)]
+        text, mask = asked[number % len(asked)]
         out.append((replace(request, image=scene.image, query=text), mask))
     return out
 
