@@ -254,7 +254,10 @@ def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, An
 
 def options_of(args: dict[str, Any]) -> dict[str, Any]:
     """What `csp.load` is to be told beside the model's name."""
-    return {key: args[key] for key in ("device", "dtype", "clip", "sam") if args[key] is not None}
+    from csp.evaluation.work import rank
+
+    device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
+    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam") if args[key] is not None}
 
 
 def summary(report: Report) -> list[str]:

@@ -178,6 +178,19 @@ def test_two_processes_give_the_same_rows(park_folder: Path, alone: tuple[Path, 
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
+def test_threads_are_put_back(park_folder: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        steps = work.compute(job(park_folder, 1), [0], 1)
+        next(steps)
+        assert torch.get_num_threads() == 1
+        steps.close()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_stopped_evaluation_goes_on(
     park_folder: Path, alone: tuple[Path, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,7 +248,7 @@ def test_ranks_keep_files_of_their_own_until_the_end(tmp_path: Path) -> None:
 def test_accelerate_launch_gives_the_same_rows(park_folder: Path, tmp_path: Path) -> None:
     arguments = [
         "--model", str(park_folder), "--scenes", "2", "--family", "ref", "--method", "csp",
-        "--Lc", "1", "--Nc", "16", "--Ls", "1", "--Np", "4", "--cluster", "random", "--device", "cpu",
+        "--Lc", "1", "--Nc", "16", "--Ls", "1", "--Np", "4", "--cluster", "random",
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
     launch = [
@@ -254,7 +267,7 @@ def test_accelerate_launch_gives_the_same_rows(park_folder: Path, tmp_path: Path
     )  # fmt: skip
     from csp.evaluate import main
 
-    assert main([*arguments, "--out", str(tmp_path / "one")]) == 0
+    assert main([*arguments, "--device", "cpu", "--out", str(tmp_path / "one")]) == 0
     one, two = (
         [json.loads(line) for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
         for name in ("one", "two")

@@ -37,11 +37,8 @@ class Job:
     threads: int = 1
 
     def evaluator(self) -> Evaluator:
-        import torch
-
         from csp.checkpoints import load
 
-        torch.set_num_threads(self.threads)
         return Evaluator(load(self.model, **self.load), self.source, self.runs)
 
 
@@ -50,6 +47,9 @@ _HERE: list[Evaluator] = []
 
 
 def _begin(job: Job) -> None:
+    import torch
+
+    torch.set_num_threads(job.threads)
     _HERE[:] = [job.evaluator()]
 
 
@@ -60,9 +60,16 @@ def _block(indices: Sequence[int]) -> list[tuple[int, list[Row]]]:
 def compute(job: Job, indices: Sequence[int], jobs: int) -> Iterator[tuple[int, list[Row]]]:
     """(picture, its rows) for the given pictures, in order, from ``jobs`` processes."""
     if jobs == 1 or len(indices) < 2:
-        evaluator = job.evaluator()
-        for index in indices:
-            yield index, evaluator.rows(index)
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(job.threads)
+        try:
+            evaluator = job.evaluator()
+            for index in indices:
+                yield index, evaluator.rows(index)
+        finally:
+            torch.set_num_threads(threads)
         return
     size = max(1, min(BLOCK, len(indices) // jobs))
     blocks = [indices[at : at + size] for at in range(0, len(indices), size)]
@@ -73,10 +80,11 @@ def compute(job: Job, indices: Sequence[int], jobs: int) -> Iterator[tuple[int, 
 
 @dataclass(frozen=True)
 class Rank:
-    """This process among those that ``accelerate launch`` started: number ``index`` of ``count``."""
+    """This process among those that ``accelerate launch`` started: number ``index`` of ``count``, on a device of its own."""
 
     index: int = 0
     count: int = 1
+    device: str | None = None
 
     @property
     def first(self) -> bool:
@@ -94,7 +102,7 @@ def rank() -> Rank:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return Rank()
     state = _accelerate()
-    return Rank(state.process_index, state.num_processes)
+    return Rank(state.process_index, state.num_processes, str(state.device))
 
 
 def _accelerate() -> Any:
