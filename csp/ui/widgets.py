@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from abc import ABCMeta
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -28,18 +30,25 @@ def pack(data: Any) -> str:
 
 
 def unchecked(component: C) -> C:
-    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere.
-
-    Set on the instance, because a subclass would make Gradio write a stub file beside this module.
-    """
-    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
-    return component
+    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere."""
+    return _preprocessed(component, lambda self, payload: payload)
 
 
 def picture(**kwargs: Any) -> gr.Image:
     """A picture that is handed on as its file's path: reading it, and saying what is wrong, is `csp.images`' work."""
     component = gr.Image(type="filepath", image_mode=None, **kwargs)
-    component.preprocess = _file  # type: ignore[method-assign, assignment]
+    return _preprocessed(component, lambda self, payload: _file(payload))
+
+
+def _preprocessed(component: C, preprocess: Callable[[Any, Any], Any]) -> C:
+    """The component with a `preprocess` of ours, through a class of its own.
+
+    An attribute of the instance would be lost: Gradio builds a component anew, from its class, for every visitor whose
+    handler skips or updates it. The class is made below Gradio's metaclass, which would write a stub file beside this one.
+    """
+    kind = type(component)
+    names = {"preprocess": preprocess, "__module__": kind.__module__}
+    component.__class__ = ABCMeta.__new__(type(kind), kind.__name__, (kind,), names)
     return component
 
 
