@@ -1,8 +1,8 @@
 """Figures from results, and the program that draws saved runs: ``python -m csp.figures run.npz [...] --out
 figure.svg``.
 
-`stages` is the paper's Figure 5, `token_steps` its Figure 4(D); `save` writes svg, pdf or png, the same
-bytes for the same results.
+`stages` is the paper's Figure 5, `token_steps` its Figure 4(D), `tradeoff` in the manner of its Figures 2(b) and 3(c);
+`comparison` has a `row` a method; `save` writes svg, pdf or png, the same bytes for the same results.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from csp.render.charts import token_steps
+from csp.render.compare import comparison, row
 from csp.render.figures import stages
+from csp.render.tradeoff import tradeoff
 from csp.render.typeset import save, to_bytes
 from csp.types import Result
 
-__all__ = ["main", "save", "stages", "to_bytes", "token_steps"]
+__all__ = ["comparison", "main", "row", "save", "stages", "to_bytes", "token_steps", "tradeoff"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,12 @@
 const root = element.querySelector(".csp-compare");
 const part = (name) => root.querySelector(".csp-" + name);
 const PANELS = { first: "First layer", last: "Last layer", attention: "A_SEG", mask: "Mask" };
+const legend = (truth) => ({
+  first: "Ringed: patches with a token in the first layer. Dotted veil: they wait and return. Dark: gone.",
+  last: "Ringed: patches with a token in the last layer. Dark: pruned.",
+  attention: `Attention of [SEG] in the last layers that saw every patch; per cent: its share on the ${truth ? "true" : "dense"} mask.`,
+  mask: "Solid: the method\u2019s mask. Dashed: the dense mask." + (truth ? " Dotted: the true mask." : ""),
+});
 const minus = (text) => text.replace("-", "\u2212");
 const against = (value, dense) => {
   if (!dense || value === dense) return "";
@@ -176,7 +182,7 @@ const slider = () => {
       make("small", { text: `IoU with dense ${row.iou_dense.toFixed(2)}` + (row.iou_truth === null ? "" : `, with truth ${row.iou_truth.toFixed(2)}`) }),
       make("small", { text: `${PANELS[shown]}: ${row.panels[shown].caption}` }),
     );
-  const hint = chosen ? "" : "Nearest to the dense mask, and farthest from it. Press A or B in a row to choose others.";
+  const hint = (chosen ? "" : "Nearest to the dense mask, and farthest from it. Press A or B in a row to choose others. ") + legend(state.begin.truth)[shown];
   box.replaceChildren(
     make("div", { class: "csp-ab-stage" }, stage, range),
     make(
