@@ -24,7 +24,7 @@ from csp.methods import CSP, Control, Full
 from csp.metrics import overlap
 from csp.samples import ParkSource, Sample
 from csp.tokens import Sequence as Tokens
-from csp.types import Box
+from csp.types import Box, Layout
 
 SOURCE = ParkSource("test", 3)
 
@@ -68,7 +68,7 @@ def test_without_image_tokens_the_text_keeps_its_positions(model: Any, picture: 
     text = [slot for slot in range(layout.T) if not layout.N_sys <= slot < layout.N_sys + layout.N]
     assert decoded.sequence.position_ids.tolist() == text
     assert decoded.trace.n_per_layer == (0,) * model.L
-    assert looks(decoded.trace, np.ones(picture.shape[:2], bool)) == "-" * model.L
+    assert looks(decoded.trace, np.ones(layout.N, bool)) == "-" * model.L
 
 
 def test_another_pictures_tokens_meet_this_pictures_mask_head(model: Any, rows: list[Row]) -> None:
@@ -128,19 +128,19 @@ def test_runs_need_names_of_their_own(model: Any) -> None:
 
 
 def test_a_patch_is_on_target_from_a_quarter_on() -> None:
-    crop, grid = Box(0, 0, 40, 40), (2, 2)
+    layout = Layout(1, 4, 1, 1, (2, 2), Box(0, 0, 40, 40), (5,))
     truth = np.zeros((40, 40), bool)
     truth[:10, :10] = True  # a quarter of patch 0
     truth[:5, 20:40] = True  # a quarter of patch 1
     truth[20:24, :20] = True  # a fifth of patch 2
-    assert on_target(truth, crop, grid).tolist() == [True, True, False, False]
+    assert on_target(truth, layout).tolist() == [True, True, False, False]
     small = np.zeros((40, 40), bool)
     small[30:33, 18:24] = True  # nowhere a quarter: most of it in patch 3
-    assert on_target(small, crop, grid).tolist() == [False, False, False, True]
-    assert not on_target(np.zeros((40, 40), bool), crop, grid).any()
+    assert on_target(small, layout).tolist() == [False, False, False, True]
+    assert not on_target(np.zeros((40, 40), bool), layout).any()
     outside = np.zeros((40, 60), bool)
     outside[:, 45:] = True
-    assert not on_target(outside, crop, grid).any()
+    assert not on_target(outside, layout).any()
 
 
 def test_looking_follows_the_highest_attention(model: Any) -> None:
@@ -151,7 +151,7 @@ def test_looking_follows_the_highest_attention(model: Any) -> None:
     best = int(np.nanargmax(trace.A_SEG[2]))
     x0, y0, x1, y1 = map(round, trace.layout.patch_box(best))
     truth[y0:y1, x0:x1] = True
-    told = looks(trace, truth)
+    told = looks(trace, on_target(truth, trace.layout))
     assert told[2] == "1"
     assert told == "".join("01"[int(np.nanargmax(row) == best)] for row in trace.A_SEG)
 

@@ -47,7 +47,7 @@ def _line(line: Line, pooled: Report, by_run: Report) -> dict[str, Any]:
         "at": line.at,
         "paper": line.paper,
         "gIoU": pooled.gIoU(name).as_dict(),
-        "cIoU": pooled.cIoU(name).as_dict(),
+        "cIoU": pooled.cIoU(name).overall.estimate.as_dict(),
         "empty": pooled.empty_masks(name).estimate.as_dict(),
         **pooled.bill(name),
     }
@@ -56,7 +56,7 @@ def _line(line: Line, pooled: Report, by_run: Report) -> dict[str, Any]:
     return found | {
         "change": pooled.change(name).as_dict(),
         "change by seed": [by_run.change(run.name).overall.value for run in line.runs],
-        "IoU with dense": pooled.agreement(name).as_dict(),
+        "IoU with dense": pooled.agreement(name).overall.estimate.as_dict(),
     }
 
 

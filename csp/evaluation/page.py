@@ -107,7 +107,7 @@ def _cells(line: Summary, families: Sequence[str], papers: bool) -> list[str]:
         "" if dense else _interval(line) + _range(line),
         *(show(score["by family"][family]) for family in families),
         *(show(score["by size"][size]) for size in ("<1 %", "1-4 %", ">4 %")),
-        "" if dense else _share(line["IoU with dense"]["overall"]),
+        "" if dense else _share(line["IoU with dense"]),
         "-" if empty is None else f"{100 * (1 - empty):.0f} %",
     ]
     if papers:

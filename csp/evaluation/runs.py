@@ -18,7 +18,7 @@ from csp.metrics import overlap
 from csp.models.instances import coverage
 from csp.models.lisa import Lisa
 from csp.samples import Sample, Source
-from csp.types import Box, Result, Trace
+from csp.types import Layout, Result, Trace
 
 Row = dict[str, Any]
 DENSE = "dense"
@@ -105,11 +105,12 @@ class Evaluator:
         found = []
         for sample in self._samples(index):
             dense = self.model.segment(sample.image, sample.query, Full())
-            found.append(self._row(sample, DENSE, 0, dense, dense))
+            on = on_target(sample.truth, dense.trace.layout)
+            found.append(self._row(sample, DENSE, 0, dense, dense, on))
             for run in self.runs:
                 result = self._run(index, sample, run)
                 if result is not None:
-                    found.append(self._row(sample, run.name, run.seed, result, dense))
+                    found.append(self._row(sample, run.name, run.seed, result, dense, on))
         return [{**row, "of": len(found)} for row in found]
 
     def _run(self, index: int, sample: Sample, run: Run) -> Result | None:
@@ -140,7 +141,9 @@ class Evaluator:
         )
         return next(wanted, None)
 
-    def _row(self, sample: Sample, name: str, seed: int, result: Result, dense: Result) -> Row:
+    def _row(
+        self, sample: Sample, name: str, seed: int, result: Result, dense: Result, on: np.ndarray
+    ) -> Row:
         inside, union = overlap(result.mask, sample.truth)
         row: Row = {
             "scene": sample.scene,
@@ -159,7 +162,7 @@ class Evaluator:
         if name != DENSE:
             row["I_dense"], row["U_dense"] = overlap(result.mask, dense.mask)
         if sample.share:
-            row["look"] = looks(result.trace, sample.truth)
+            row["look"] = looks(result.trace, on)
             row["rank_layer"] = result.trace.rank_layer
         return row
 
@@ -170,19 +173,18 @@ def lot(seed: int, sample: Sample) -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=6).digest(), "big")
 
 
-def looks(trace: Trace, truth: np.ndarray) -> str:
+def looks(trace: Trace, on: np.ndarray) -> str:
     """A character per layer: "1" where the patch of the highest A_SEG lies on the target, "0" where not, "-"
     without image tokens.
     """
-    on = on_target(truth, trace.layout.crop, trace.layout.grid)
     return "".join("-" if np.isnan(row).all() else "01"[int(on[np.nanargmax(row)])] for row in trace.A_SEG)
 
 
-def on_target(truth: np.ndarray, crop: Box, grid: tuple[int, int]) -> np.ndarray:
+def on_target(truth: np.ndarray, layout: Layout) -> np.ndarray:
     """bool [N]: patches of which the target covers at least a quarter; the best-covered one where there is
     none such.
     """
-    covered = coverage(truth[None], truth.shape[:2], crop, grid)[0]
+    covered = coverage(truth[None], truth.shape[:2], layout.crop, layout.grid)[0]
     on = covered >= ON_TARGET
     if not on.any() and covered.max() > 0:
         on[covered.argmax()] = True
