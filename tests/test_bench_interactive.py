@@ -37,5 +37,19 @@ def test_what_is_missing_is_said(capsys):
     assert "apt-get install -y chromium" in capsys.readouterr().err
     assert bench.main(["interactive", "--moves", "0"]) == 2
     assert "--moves must be at least 1" in capsys.readouterr().err
+    assert bench.main(["viewer", "--tokens", "500"]) == 2
+    assert "--tokens must be a square number" in capsys.readouterr().err
     assert bench.main(["interactive", "--slider", "Lp"]) == 2
     assert "Lp" in capsys.readouterr().err
+
+
+def test_the_viewers_report_has_medians_by_view():
+    report = bench.viewer_report({"state": [1.0, 2.0, 9.0], "arrival": [30.0]}, 576)
+    assert [line.split()[-2:] for line in report.splitlines()[2:]] == [["2.0", "9.0"], ["30.0", "30.0"]]
+    assert "run arrives" in report
+
+
+def test_the_made_up_run_is_one():
+    run = bench.made_up(24, 0)
+    assert run.trace.n_avg == pytest.approx((8 * 144 + 6 * 576 + 18 * 16) / 32)
+    assert run.mask.shape == (448, 448) and 0 < run.mask.mean() < 1

@@ -198,6 +198,8 @@ def test_downloads(explore, asked, file):
         assert json.loads(data)["request"]["knobs"]["Nc"] == 64
     elif file == "mask.rle.json":
         assert json.loads(data)["size"] == [448, 448]
+    elif file == "run.html":
+        assert data.startswith(b"<!doctype html>") and b"http://" not in data.replace(b"http://www.w3.org", b"")
     elif file == "run.py":
         assert data.startswith(b"import csp") and repr(asked["query"]).encode() in data
     elif file == "panel.svg":

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from csp.session import Session
 
 INTEGERS = ("Lc", "Nc", "Ls", "Np")
-FILES = ("panel.png", "panel.svg", "mask.png", "mask.rle.json", "run.json", "run.npz", "run.py")
+FILES = ("panel.png", "panel.svg", "mask.png", "mask.rle.json", "run.html", "run.json", "run.npz", "run.py")
 THRESHOLDS = (-8.0, 8.0)
 PICKED = 2000
 """Characters of a picked setting, at most."""
@@ -217,11 +217,13 @@ class Explore:
         out = payload(result, dense, asked.truth, asked.look) | {"waited": {"dense": waited}}
         if self.card.name == "park" and asked.scene is None:
             out["notes"].append(PARK_ONLY)
-        image = result.request.image
-        out["viewer"] = packing.payload(
-            result, dense, asked.truth, cls=self.session.cls(image), objects=self._objects(asked.request)
-        )
+        out["viewer"] = self._packet(result, dense, asked)
         return out
+
+    def _packet(self, result: Result, dense: Result, asked: Asked) -> Payload:
+        """A run for the token viewer."""
+        cls = self.session.cls(result.request.image)
+        return packing.payload(result, dense, asked.truth, cls=cls, objects=self._objects(asked.request))
 
     def _objects(self, request: Request) -> NDArray[np.bool_] | None:
         """The instances that Seg-First works from in this request."""
@@ -237,6 +239,12 @@ class Explore:
             return mask_png(result), "image/png"
         if file == "mask.rle.json":
             return json.dumps(rle(result.mask)).encode(), "application/json"
+        if file == "run.html":
+            # Here alone the viewer's component is needed, and with it Gradio.
+            from csp.ui.viewer.alone import alone
+
+            packet = self._packet(result, self.session.dense(asked.request), asked)
+            return alone(packet).encode(), "text/html"
         if file == "run.py":
             return python_lines(result, asked.scene).encode(), "text/x-python"
         if file == "run.json":

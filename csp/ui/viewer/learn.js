@@ -25,6 +25,8 @@ const onTarget = (run, mask) => {
 };
 const drop = (share) => `${share > 1 ? "+" : "\u2212"}${Math.abs(Math.round(100 * (share - 1)))} %`;
 
+const OUTLINES = { maskView: "outline", dense: true, truth: true };
+
 // Each step: where to look, the choices, when the reader has done it, and what then is true: [right choice, words].
 const STEPS = [
   {
@@ -85,7 +87,7 @@ const STEPS = [
     },
   },
   {
-    show: (run) => ({ view: "state", layer: run.L, maskView: "outline", dense: true, truth: true }),
+    show: (run) => ({ view: "state", layer: run.L }),
     choices: ["less than 0.05", "0.05 to 0.2", "more"],
     done: (run, s, base) => base && run.knobs.Np <= 4 && base.iou.dense !== null && run.iou.dense !== null,
     tell: (run, s, base) => {
@@ -158,7 +160,7 @@ const makeLessons = (host, show, moved) => {
     back.disabled = lesson.step === 1;
     next.disabled = lesson.step === STEPS.length;
     host.dataset.step = lesson.step;
-    if (act && lesson.run) show(STEPS[lesson.step - 1].show(lesson.run));
+    if (act && lesson.run) show({ ...OUTLINES, ...STEPS[lesson.step - 1].show(lesson.run) });
     moved();
   };
 

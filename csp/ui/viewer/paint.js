@@ -6,20 +6,31 @@ const makeBoard = (base, over, look) => {
   const board = { run: null, k: 1, X: [], Y: [], cell: 1, picture: null };
   const canvas = (w, h) => Object.assign(document.createElement("canvas"), { width: Math.max(1, w), height: Math.max(1, h) });
   const lut = Array.from({ length: 256 }, (_, i) => rgb(look.heat.slice(3 * i, 3 * i + 3)));
-  let colour = null, grey = null, overlay = null, lines = {};
+  let colour = null, grey = null, ground = "", overlay = null, lines = {};
 
-  // The picture in colour and in grey at the board's size, the part that the tower never saw hatched in both.
+  // The picture in grey, at its own size.
+  const greyed = () => {
+    const [h, w] = board.run.size, out = canvas(w, h), g = out.getContext("2d", { willReadFrequently: true });
+    g.drawImage(board.picture, 0, 0, w, h);
+    const image = g.getImageData(0, 0, w, h), { data } = image;
+    for (let i = 0; i < data.length; i += 4) data[i] = data[i + 1] = data[i + 2] = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    g.putImageData(image, 0, 0);
+    return out;
+  };
+
+  // The picture in colour and in grey at the board's size, the part that the tower never saw hatched in both. Kept while
+  // the picture stays: a slider that moves brings runs of the same one.
   const grounds = () => {
     const { run, k } = board, w = base.width, h = base.height;
+    const key = `${w} ${h} ${run.crop} ${run.picture}`;
+    if (key === ground) return;
+    ground = key;
     const [x0, y0, x1, y1] = run.crop.map((edge) => edge * k);
     colour = canvas(w, h);
     grey = canvas(w, h);
-    for (const [ground, filter] of [[colour, "none"], [grey, "grayscale(1)"]]) {
+    for (const [ground, picture] of [[colour, board.picture], [grey, greyed()]]) {
       const g = ground.getContext("2d");
-      g.filter = filter;
-      g.imageSmoothingQuality = "high";
-      g.drawImage(board.picture, 0, 0, w, h);
-      g.filter = "none";
+      g.drawImage(picture, 0, 0, w, h);
       if (x0 < 1 && y0 < 1 && x1 > w - 1 && y1 > h - 1) continue;
       g.save();
       const outside = new Path2D();
@@ -65,9 +76,17 @@ const makeBoard = (base, over, look) => {
     return true;
   };
 
+  const alike = (a, b) => {
+    if (!a || !b || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+    return true;
+  };
+
   board.load = (run, picture) => {
+    // outlines that are the same in the run before stay drawn: a slider changes neither the dense mask nor the truth
+    const same = (name) => board.run?.size.join() === run.size.join() && alike(board.run[name], run[name]);
+    for (const name of Object.keys(lines)) if (name === "mask" || !same(name)) delete lines[name];
     Object.assign(board, { run, picture });
-    lines = {};
     overlay = null;
     board.drawn = null;
   };

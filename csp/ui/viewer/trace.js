@@ -96,7 +96,7 @@ const leveled = (values, scale, sinks) => {
 
 const flat = (values, low, high) => values.map((v) => (high > low ? (v - low) / (high - low) : 0));
 
-const percent = (share) => (share === share ? `${+(100 * share).toPrecision(3)} %` : "none");
+const percent = (share) => (share !== share ? "none" : share > 0 && share < 1e-5 ? "< 0.001 %" : `${+(100 * share).toPrecision(3)} %`);
 const plainNumber = (value) => `${+value.toPrecision(3)}`;
 const tenth = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 

@@ -37,9 +37,12 @@ const arraysOf = (raw, index) => {
 
 // bits -> one byte a pixel
 const bitmap = (bits, n) => {
-  const out = new Uint8Array(n);
-  for (let i = 0; i < n; i++) out[i] = (bits[i >> 3] >> (7 - (i & 7))) & 1;
-  return out;
+  const out = new Uint8Array(8 * bits.length);
+  for (let i = 0, at = 0; i < bits.length; i++, at += 8) {
+    const byte = bits[i];
+    if (byte) for (let k = 0; k < 8; k++) out[at + k] = (byte >> (7 - k)) & 1;
+  }
+  return out.subarray(0, n);
 };
 
 // layer 0 is the input, layer l = 1..L is decoder layer l as people count

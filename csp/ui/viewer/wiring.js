@@ -145,8 +145,14 @@ files.append(
 $("scale").append(make("span"), make("span", { class: "v-ramp", "aria-hidden": "true" }), make("span"), make("span", { class: "v-hint" }));
 $("scale").children[1].style.background = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((at) => rgb(look.heat.slice(3 * Math.round(255 * at), 3 * Math.round(255 * at) + 3))).join(", ")})`;
 
-// The address of what is on screen: the run's own link, and layer, view and step.
+// The address of what is on screen: the run's own link, and layer, view and step. Written when things have settled:
+// browsers ration changes of the address.
+let writing = 0;
 const address = () => {
+  clearTimeout(writing);
+  writing = setTimeout(writeAddress, 150);
+};
+const writeAddress = () => {
   if (!run) return;
   const before = new URLSearchParams(window.location.search), query = new URLSearchParams();
   for (const [name, value] of before) if (name.startsWith("__")) query.set(name, value);
@@ -167,6 +173,8 @@ if (/^\d{1,3}$/.test(asked.get("at") || "")) Object.assign(s, { layer: +asked.ge
 
 // The page says which tab is open and where its sliders stand.
 const open = (tab) => {
+  // a step may have hidden the outlines: the board does not keep that to itself
+  if (tab !== "learn" && root.dataset.mode === "learn" && s.maskView === "off") set(OUTLINES);
   root.dataset.mode = tab === "learn" ? "learn" : "tokens";
   $("lesson").hidden = tab !== "learn";
   requestAnimationFrame(() => {
@@ -181,6 +189,7 @@ const begin = /^[1-8]$/.test(asked.get("step") || "") ? +asked.get("step") : 1;
 lesson.go(begin, false);
 
 const pictureOf = async (source) => {
+  if (run?.picture === source) return history.shown.picture;
   const image = new Image();
   image.src = source;
   await image.decode();
