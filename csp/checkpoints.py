@@ -14,24 +14,31 @@ import torch
 from torch import nn
 from transformers import LlamaModel
 
+from csp import hub
 from csp.methods import CSP
+from csp.models import quantize as bits
 from csp.models.build import (
     build_clip,
     build_instances,
     build_mask_head,
     build_mlp,
     build_prompter,
+    check_ids,
     check_widths,
     llama_config,
 )
 from csp.models.instances import Instances
 from csp.models.lisa import Lisa
+from csp.models.memory import survives_out_of_memory
 from csp.models.sam import sam_sizes
 from csp.models.weights import LoadReport, fill, on_meta, read_json, read_parts
 
 EMBEDDED = ("park",)
+SMALLER = 'load with dtype="bfloat16" or "float16", quantize="8bit" or "4bit", offload_sam=True, or a smaller model'
+_LAYERS, _ENCODER = "model.layers.", "model.visual_model.image_encoder."
 
 
+@survives_out_of_memory("loading", SMALLER)
 def load(
     name: str | Path = "park",
     clip: str | Path | None = None,
@@ -39,6 +46,9 @@ def load(
     instances: str | Path | Instances | bool | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype | None = None,
+    quantize: str | None = None,
+    offload_sam: bool = False,
+    report: LoadReport | None = None,
 ) -> Lisa:
     """Load a model by name ("park"), folder or hub id ("xinlai/LISA-7B-v1").
 
@@ -46,7 +56,10 @@ def load(
     ("vit_h"), a JSON file or a mapping of sizes (default: the folder's sam_config.json, else vit_h);
     `instances` a YOLO folder, any callable from picture to masks, or False for none (default: the folder's
     `yolo/` if there is one). `device` "auto" takes a GPU if there is one; `dtype` defaults to what the
-    folder asks for, else float32 on a CPU and bfloat16 on a GPU.
+    folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize` ("8bit", "4bit") keeps the decoder's
+    layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder on the CPU between pictures.
+    The device "meta" assembles the model's skeleton: every name and shape is checked, no weight is read. A `report`
+    that is not strict collects what is missing or has another shape, where the default raises.
 
     Raises ValueError naming what is missing or does not fit, before anything large is read where possible.
     """
@@ -55,21 +68,28 @@ def load(
     own: dict[str, Any] = config.get("csp", {})
     target = pick_device(device)
     kind = pick_dtype(dtype if dtype is not None else own.get("dtype"), target)
+    if quantize is not None:
+        bits.check(quantize, target)
     clip_folder = find_clip(folder, config, clip)
     prompter = build_prompter(folder, config)
     sizes = sam_sizes(sam if sam is not None else _or_default(folder / "sam_config.json", "vit_h"))
     detector = build_instances(folder, instances, own.get("pixel size", 640), target)
 
-    report = LoadReport(str(folder))
-    parts = read_parts(folder, target, kind, report)
+    report = report or LoadReport(str(folder))
+    on_cpu = (_LAYERS,) * (quantize is not None) + (_ENCODER,) * offload_sam
+    parts = read_parts(folder, target, kind, report, on_cpu)
     llm = on_meta(lambda: LlamaModel(llama_config(config)))
     # The loaded tensors replace the meta ones; what no checkpoint holds is made anew where the weights are.
     fill(llm, parts.pop("llm", {}), "model", report)
+    check_ids(prompter, llm)
+    if quantize is not None:
+        bits.quantize_linears(llm.layers, quantize, target, kind)
+        llm.layers.to(target)
     llm.rotary_emb = type(llm.rotary_emb)(llm.config).to(target)
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
     fcs = build_mlp(parts.pop("fcs", {}), nn.ReLU, "model.text_hidden_fcs.0", report)
-    head = build_mask_head(sizes, parts.pop("sam", {}), target, report)
+    head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
     check_widths(llm, tower, projector, fcs, sizes)
     return Lisa(
         own.get("name") or Path(name).name,
@@ -100,7 +120,7 @@ def find(name: str | Path) -> Path:
             f"the embedded model {str(name)!r} is not installed: its config.json is in none of "
             f"{', '.join(str(place) for place in places)}; reinstall the package or pass a folder"
         )
-    return _folder_or_hub(name, "model", ("*.json", "*.model", "*.safetensors", "pytorch_model*.bin"))
+    return _folder_or_hub(name, "model", ("*.json", "*.model"), ("*.safetensors", "pytorch_model*.bin"))
 
 
 def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) -> Path:
@@ -112,31 +132,21 @@ def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) 
         raise ValueError("config.json names no vision_tower: pass clip=folder_or_id")
     if clip is None and (folder / str(name) / "config.json").is_file():
         return folder / str(name)
-    return _folder_or_hub(name, "clip", ("*.json", "model.safetensors"))
+    return _folder_or_hub(name, "clip", ("*.json",), ("model.safetensors", "pytorch_model.bin"))
 
 
-def _folder_or_hub(name: str | Path, what: str, patterns: tuple[str, ...]) -> Path:
+def _folder_or_hub(name: str | Path, what: str, patterns: tuple[str, ...], weights: tuple[str, ...]) -> Path:
     path = Path(name)
     if (path / "config.json").is_file():
         return path
     if path.is_dir():
         raise ValueError(f"the folder {str(name)!r} has no config.json: it is not a {what} folder")
-    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+    if not hub.is_id(name):
         raise ValueError(
             f"there is no {what} {str(name)!r}: give {', '.join(EMBEDDED)}, a folder with a config.json, "
             "or a hub id such as xinlai/LISA-7B-v1"
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(name), allow_patterns=list(patterns)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ValueError(
-            f"{name} could not be fetched from the hub ({type(error).__name__}): fetch "
-            f"{', '.join(patterns)} of it elsewhere and pass the folder as {what}; "
-            "the embedded model park needs no network"
-        ) from error
+    return hub.fetch(str(name), what, patterns, weights)
 
 
 def pick_device(device: str | torch.device) -> torch.device:

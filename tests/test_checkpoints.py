@@ -114,9 +114,11 @@ def test_a_hub_out_of_reach_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(
-        ValueError, match=r"could not be fetched .* pass the folder as model; the embedded model park"
+        ValueError, match=r"could not be fetched .*hf download someone/LISA-7B .*pass it as model\. .* model park needs"
     ):
         load("someone/LISA-7B")
+    with pytest.raises(ValueError, match=r"pytorch_model-00003-of-00003\.bin.*LISA-13B-llama2-v1/openai/clip-vit-large"):
+        load("xinlai/LISA-13B-llama2-v1")
 
 
 def test_a_hub_id_is_fetched(park_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

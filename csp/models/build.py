@@ -7,6 +7,7 @@ are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from csp.models.instances import Instances, YoloInstances, build_yolo
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
 from csp.models.sam import MaskHead, SamSizes, build_sam
 from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
+
+# What else a CLIP folder holds: the text side of the pair.
+_NOT_VISION = ("text_model.", "text_projection", "visual_projection", "logit_scale")
 
 
 def llama_config(config: Mapping[str, Any]) -> LlamaConfig:
@@ -104,13 +108,14 @@ def build_mlp(
 
 
 def build_mask_head(
-    sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport
+    sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport, offload: bool = False
 ) -> MaskHead:
+    """SAM of these sizes; with `offload` its image encoder rests on the CPU, where its weights are."""
     sam = on_meta(lambda: build_sam(sizes))
     fill(sam, state, "model.visual_model", report)
     for name, values in (("pixel_mean", sizes.pixel_mean), ("pixel_std", sizes.pixel_std)):
         setattr(sam, name, torch.tensor(values, device=device).view(-1, 1, 1))
-    return MaskHead(sam)
+    return MaskHead(sam, offload)
 
 
 def build_clip(
@@ -138,13 +143,14 @@ def build_clip(
     model = on_meta(
         lambda: CLIPVisionModel(CLIPVisionConfig(**{n: settings[n] for n in names if n in settings}))
     )
-    state = inside or {
-        name.removeprefix("vision_model."): tensor.to(device, dtype)
-        for name, tensor in tensors(folder)
-        if not name.startswith(("text_model.", "text_projection", "visual_projection", "logit_scale"))
-        and not name.endswith("position_ids")
-    }
+    state = inside or {}
+    for name, tensor in () if inside else tensors(folder):
+        if name.startswith(_NOT_VISION) or name.endswith("position_ids"):
+            continue
+        state[name.removeprefix("vision_model.")] = loaded = tensor.to(device, dtype)
+        report.count("clip", tensor, loaded)
     fill(model, state, "clip", report)
+    _check_tower(config, model.config.image_size, report)
     embeddings = model.embeddings
     embeddings.position_ids = torch.arange(embeddings.num_positions, device=device).expand((1, -1))
     processor = folder / "preprocessor_config.json"
@@ -155,6 +161,28 @@ def build_clip(
         tuple(pixel.get("image_std", CLIP_STD)),
         config.get("mm_vision_select_layer", -2),
     )
+
+
+def _check_tower(config: Mapping[str, Any], image_size: int, report: LoadReport) -> None:
+    """A note where the tower's name in config.json speaks of another picture size than the tower at hand."""
+    name = str(config.get("mm_vision_tower") or config.get("vision_tower") or "")
+    named = re.search(r"clip-vit-(?:base|large)-patch\d+(?:-(\d{3}))?$", name)
+    meant = int(named[1] or 224) if named else image_size
+    if meant != image_size:
+        report.notes.append(
+            f"config.json names {name}, a tower of {meant} pixels, but this one has {image_size}: the model was "
+            f"trained with as many image tokens as its own tower makes, so pass clip= that one unless you know better"
+        )
+
+
+def check_ids(prompter: Prompter, llm: LlamaModel) -> None:
+    """[SEG] must be a row of the embedding. Raises ValueError otherwise."""
+    rows = llm.config.vocab_size
+    if not 0 <= prompter.seg_id < rows:
+        raise ValueError(
+            f"the tokenizer gives [SEG] the id {prompter.seg_id}, the embedding has {rows} rows: tokenizer and weights are "
+            "not of one model, fetch both from the same place"
+        )
 
 
 def check_widths(

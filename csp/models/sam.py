@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -162,16 +163,38 @@ def build_sam(sizes: SamSizes) -> nn.Module:
     ).eval()
 
 
+class _ImageEncoder(nn.Module):
+    """SAM's image encoder, part by part: the neck computes in the dtype of its own weights, for in float16 it
+    overflows. In one dtype throughout it is the encoder's own forward.
+    """
+
+    def __init__(self, vit: nn.Module):
+        super().__init__()
+        self.vit: Any = vit
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        vit = self.vit
+        x = vit.patch_embed(pixels)
+        if vit.pos_embed is not None:
+            x = x + vit.pos_embed
+        for block in vit.blocks:
+            x = block(x)
+        return vit.neck(x.permute(0, 3, 1, 2).to(vit.neck[0].weight.dtype)).to(x.dtype)
+
+
 class MaskHead:
     """SAM as LISA uses it: `encode` a picture once, `decode` prompts into logits.
 
-    `embedding_dtype=None` computes SAM's dense position code in float32 and casts it; the code's own matrix
-    stays float32 whatever the weights are, since vanilla SAM cannot compute it in half precision.
+    SAM's dense position code is computed in float32 and cast: its own matrix stays float32 whatever the weights are,
+    since vanilla SAM cannot compute it in half precision. With `offload` the image encoder's weights stay where they
+    are (on the CPU) and are copied to the decoder's device for each encoding only.
     """
 
-    def __init__(self, sam: nn.Module):
+    def __init__(self, sam: nn.Module, offload: bool = False):
         self.sam: Any = sam
         self.image_size: int = sam.image_encoder.img_size  # type: ignore[union-attr, assignment]
+        self.offload = offload
+        self._encoder = _ImageEncoder(self.sam.image_encoder)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -200,7 +223,14 @@ class MaskHead:
         SAM's input.
         """
         pixels, size = self.preprocess(image)
-        return self.sam.image_encoder(pixels.to(self.dtype)), size
+        return self._embed(pixels.to(self.dtype)), size
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        if not self.offload:
+            return self._encoder(pixels)
+        # Copies for the time of this call: nothing is moved, so nothing has to be moved back, whatever happens.
+        here = {name: weight.to(self.device) for name, weight in self._encoder.named_parameters()}
+        return functional_call(self._encoder, here, (pixels,))
 
     def decode(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
         """Prompts [K, C] over one embedding to float32 logits [K, 4g, 4g] (mask token 0) and SAM's own IoU

@@ -7,7 +7,8 @@ Weights are read from safetensors or, without running what a pickle says, from t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -34,22 +35,36 @@ _PARTS = (
 
 @dataclass
 class LoadReport:
-    """What was found in a checkpoint. `fingerprint` is of names, shapes and sampled values: equal weights,
-    equal mark.
+    """What was found in a checkpoint, and what was not. `fingerprint` is of names, shapes and sampled values:
+    equal weights, equal mark.
+
+    `tensors` counts them by part, `bytes` is what they take as loaded, `dtypes` how many there are of each kind as
+    stored. A strict report raises at the first part that does not fit; otherwise `missing` and `wrong` fill up.
     """
 
     folder: str
     tensors: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
+    dtypes: dict[str, int] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    strict: bool = True
+
+    def count(self, part: str, stored: Tensor, loaded: Tensor) -> None:
+        """Enter a tensor as it is stored and as it was loaded."""
+        kind = str(stored.dtype).removeprefix("torch.")
+        self.tensors[part] = self.tensors.get(part, 0) + 1
+        self.bytes[part] = self.bytes.get(part, 0) + loaded.nbytes
+        self.dtypes[kind] = self.dtypes.get(kind, 0) + 1
 
 
 def tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a checkpoint folder, shard by shard: safetensors, or .bin read without
-    unpickling code.
+    unpickling code. Both are mapped into memory: what nobody looks at is never read.
 
     Raises ValueError for a shard that is missing, damaged, or holds more than tensors.
     """
@@ -68,7 +83,11 @@ def _safetensors(file: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def _bin(file: Path) -> Iterator[tuple[str, Tensor]]:
-    yield from torch.load(file, map_location="cpu", mmap=True, weights_only=True).items()
+    # Files of torch before 1.6 are no zip archives, and only those can be mapped.
+    state = torch.load(file, map_location="cpu", mmap=zipfile.is_zipfile(file), weights_only=True)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{file} holds more than named tensors: pass the file of weights alone")
+    yield from state.items()
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -88,10 +107,17 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def read_parts(
-    folder: Path, device: torch.device, dtype: torch.dtype, report: LoadReport
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    report: LoadReport,
+    on_cpu: Sequence[str] = (),
 ) -> dict[str, dict[str, Tensor]]:
     """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes
     to the report.
+
+    Names that begin with one of `on_cpu` stay on the CPU: they are quantised or moved later. A tensor is read once and
+    needs no second place: it is a view of its file until it is cast or moved. On the device "meta" nothing is read.
     """
     parts: dict[str, dict[str, Tensor]] = {}
     mark = blake2b(digest_size=8)
@@ -110,14 +136,21 @@ def read_parts(
         if not part:
             report.unexpected.append(name)
             continue
-        _mark(mark, name, tensor)
-        # SAM's random position matrix stays float32 whatever the weights are: vanilla SAM needs it so.
-        kind = torch.float32 if name.endswith("positional_encoding_gaussian_matrix") else dtype
-        parts.setdefault(part, {})[name.removeprefix(prefix)] = tensor.to(device, kind)
-        report.tensors[part] = report.tensors.get(part, 0) + 1
-        report.bytes[part] = report.bytes.get(part, 0) + parts[part][name.removeprefix(prefix)].nbytes
-    report.fingerprint = mark.hexdigest()
+        if device.type != "meta":
+            _mark(mark, name, tensor)
+        place = torch.device("cpu") if name.startswith(tuple(on_cpu)) and device.type != "meta" else device
+        loaded = tensor.to(place, _kind(name, dtype))
+        parts.setdefault(part, {})[name.removeprefix(prefix)] = loaded
+        report.count(part, tensor, loaded)
+    report.fingerprint = "" if device.type == "meta" else mark.hexdigest()
     return parts
+
+
+def _kind(name: str, dtype: torch.dtype) -> torch.dtype:
+    """The dtype of a tensor: `dtype`, but for what SAM cannot compute in half precision."""
+    # Vanilla SAM needs its random position matrix in float32, and its neck overflows in float16.
+    neck = dtype == torch.float16 and ".image_encoder.neck." in name
+    return torch.float32 if neck or name.endswith("positional_encoding_gaussian_matrix") else dtype
 
 
 def _mark(mark: Any, name: str, tensor: Tensor, samples: int = 64) -> None:
@@ -132,22 +165,27 @@ def on_meta(build: Callable[[], nn.Module]) -> Any:
 
 
 def fill(module: nn.Module, state: dict[str, Tensor], what: str, report: LoadReport) -> None:
-    """Give a module its tensors. Raises ValueError for any that is missing or has another shape."""
+    """Give a module its tensors. Raises ValueError for any that is missing or has another shape; where the report is
+    not strict, it is told instead.
+    """
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     missing = [name for name in wanted if name not in state]
-    if missing:
+    if missing and report.strict:
         raise ValueError(
             f"{report.folder} lacks {len(missing)} of the {len(wanted)} tensors of {what}: {_some(missing)}"
         )
-    wrong = [
-        f"{name} is {list(state[name].shape)}, config.json asks for {list(shape)}"
+    wrong = {
+        name: f"{name} is {list(state[name].shape)}, config.json asks for {list(shape)}"
         for name, shape in wanted.items()
-        if tuple(state[name].shape) != shape
-    ]
-    if wrong:
-        raise ValueError(f"{report.folder} does not fit its own sizes in {what}: {_some(wrong)}")
+        if name in state and tuple(state[name].shape) != shape
+    }
+    if wrong and report.strict:
+        raise ValueError(f"{report.folder} does not fit its own sizes in {what}: {_some(list(wrong.values()))}")
+    report.missing += [f"{what}.{name}" for name in missing]
+    report.wrong += [f"{what}.{words}" for words in wrong.values()]
     report.unexpected += [f"{what}.{name}" for name in state if name not in wanted]
-    module.load_state_dict({name: state[name] for name in wanted}, assign=True)
+    fits = {name: state[name] for name in wanted if name in state and name not in wrong}
+    module.load_state_dict(fits, strict=not (missing or wrong), assign=True)
     module.requires_grad_(False)
 
 

@@ -1,0 +1,93 @@
+"""The decoder's weights in 8 or 4 bits, by bitsandbytes: optional, and imported nowhere else.
+
+Only the Linears of the decoder's layers are replaced, seven a layer, as transformers does: embeddings, norms, towers and
+mask decoder keep their dtype. A weight is quantised on its way to the device, one at a time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from csp.checks import check_choice
+
+HOW = ("8bit", "4bit")
+BLOCK = 64
+"""Weights that share a scale in 4 bits; 256 such scales share one of theirs."""
+
+
+def check(how: str, device: torch.device) -> Any:
+    """The bitsandbytes module, tried on one small layer where it will be used.
+
+    Raises ValueError for another word than "8bit" or "4bit", and where bitsandbytes is missing or does not work.
+    """
+    check_choice("quantize", how, HOW)
+    try:
+        bnb = import_module("bitsandbytes")
+    except (ImportError, RuntimeError, OSError) as error:
+        raise ValueError(
+            f"quantize={how!r} needs bitsandbytes, which cannot be imported ({error}): pip install bitsandbytes, "
+            "or load without quantize in bfloat16 or float16"
+        ) from error
+    if device.type == "meta":
+        return bnb
+    try:
+        with torch.no_grad():
+            tried = _quantised(bnb, nn.Linear(BLOCK, BLOCK, bias=False), how, device, torch.float32)
+            tried(torch.ones(1, BLOCK, device=device))
+    except (RuntimeError, NotImplementedError, AttributeError, ValueError, ImportError) as error:
+        why = " ".join(str(error).split())[:160]
+        raise ValueError(
+            f"bitsandbytes {getattr(bnb, '__version__', '')} cannot compute in {how} on {device} ({why}): use a GPU that "
+            "it supports or a newer version, or load without quantize in bfloat16 or float16"
+        ) from error
+    return bnb
+
+
+def quantize_linears(module: nn.Module, how: str, device: torch.device, dtype: torch.dtype) -> int:
+    """Replace every Linear below `module` by one of bitsandbytes on the device, computing in `dtype`; how many.
+
+    Their weights may still be on the CPU. Raises ValueError as `check` does.
+    """
+    bnb = check(how, device)
+    places = [
+        (parent, name, child)
+        for parent in module.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Linear)
+    ]
+    for parent, name, child in places:
+        setattr(parent, name, _quantised(bnb, child, how, device, dtype))
+    return len(places)
+
+
+def _quantised(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    rows, columns, bias = linear.out_features, linear.in_features, linear.bias is not None
+    weight = linear.weight.detach()
+    with torch.device("meta"):
+        made: Any
+        if how == "8bit":
+            made = bnb.nn.Linear8bitLt(columns, rows, bias=bias, has_fp16_weights=False)
+        else:
+            made = bnb.nn.Linear4bit(columns, rows, bias=bias, compute_dtype=dtype, quant_type="nf4")
+    if how == "8bit":
+        made.weight = bnb.nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+    else:
+        made.weight = bnb.nn.Params4bit(weight, requires_grad=False, quant_type="nf4", blocksize=BLOCK)
+    if bias:
+        made.bias = nn.Parameter(linear.bias.detach(), requires_grad=False)
+    return made if device.type == "meta" else made.to(device).eval()
+
+
+def stored_bytes(rows: int, columns: int, how: str) -> float:
+    """Bytes that a weight [rows, columns] takes quantised, its scales included.
+
+    8 bits: a float32 scale a row. 4 bits: an 8-bit scale a block of 64, and a float32 scale for 256 of those.
+    """
+    n = rows * columns
+    if how == "8bit":
+        return n + 4 * rows
+    return n / 2 + n / BLOCK + 4 * n / (BLOCK * 256)
