@@ -122,6 +122,21 @@ def test_bad_values_get_our_words(client, served, photo, change, says):
     )
 
 
+@pytest.mark.parametrize("image", ["junk", 5, [1], {"path": 5}, {"url": 5}])
+def test_a_picture_of_a_wrong_type(url, image):
+    answer = call(url, [image, "x", "csp", 8, 64, 6, 16, "uniform", 0])
+    assert "event: error" in answer and "the picture must be" in answer and "pydantic" not in answer
+
+
+def test_a_picture_that_nobody_uploaded(url, tmp_path):
+    """Gradio checks a path only where the caller calls it a file."""
+    private = tmp_path / "private.png"
+    Image.new("RGB", (40, 40)).save(private)
+    for path in (str(private), "assets/readme.png", "../assets/readme.png"):
+        answer = call(url, [{"path": path}, "x", "csp", 8, 64, 6, 16, "uniform", 0])
+        assert "event: error" in answer and "was not uploaded" in answer
+
+
 @pytest.mark.parametrize("data", [[], [None], [1] * 40, {"a": 1}, None, "x"])
 def test_malformed_calls_leave_the_server_alive(url, data):
     status, answer = post(url, "/gradio_api/call/run", {"data": data})

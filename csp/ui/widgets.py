@@ -15,6 +15,8 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.data_classes import GradioRootModel, ImageData
+from gradio.utils import is_in_or_equal
 
 C = TypeVar("C", bound=gr.components.Component)
 
@@ -37,17 +39,27 @@ def unchecked(component: C) -> C:
 def picture(**kwargs: Any) -> gr.Image:
     """A picture that is handed on as its file's path: reading it, and saying what is wrong, is `csp.images`' work."""
     component = gr.Image(type="filepath", image_mode=None, **kwargs)
-    return _preprocessed(component, lambda self, payload: _file(payload))
+    return _preprocessed(component, lambda self, sent: _file(sent and sent.root, self.GRADIO_CACHE), data_model=Sent)
 
 
-def _preprocessed(component: C, preprocess: Callable[[Any, Any], Any]) -> C:
-    """The component with a `preprocess` of ours, through a class of its own.
+class Sent(GradioRootModel):
+    """A picture as a caller sent it, whatever that is, documented as Gradio's own."""
+
+    root: Any
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return ImageData.model_json_schema(*args, **kwargs)
+
+
+def _preprocessed(component: C, preprocess: Callable[[Any, Any], Any], **more: Any) -> C:
+    """The component with a `preprocess` (and more) of ours, through a class of its own.
 
     An attribute of the instance would be lost: Gradio builds a component anew, from its class, for every visitor whose
     handler skips or updates it. The class is made below Gradio's metaclass, which would write a stub file beside this one.
     """
     kind = type(component)
-    names = {"preprocess": preprocess, "__module__": kind.__module__}
+    names = {"preprocess": preprocess, "__module__": kind.__module__, **more}
     component.__class__ = ABCMeta.__new__(type(kind), kind.__name__, (kind,), names)
     return component
 
@@ -64,13 +76,27 @@ def html(name: str, value: Any, elem_id: str, **kwargs: Any) -> gr.HTML:
     )
 
 
-def _file(payload: Any) -> str | bytes | None:
-    """The path of an uploaded file (Gradio has checked that it is one), or the bytes of a data: URL."""
-    if payload is None:
+def _file(sent: Any, uploads: str) -> str | bytes | None:
+    """The path of an uploaded file, or the bytes of a data: URL; a file that nobody uploaded is not read."""
+    if sent is None:
         return None
-    url = payload.url or ""
-    if not url.startswith("data:"):
-        return payload.path
+    path, url = (sent.get("path"), sent.get("url") or "") if isinstance(sent, dict) else (sent, sent)
+    if not isinstance(sent, dict) or not isinstance(path or "", str) or not isinstance(url, str):
+        words = 'the picture must be {"path": an uploaded file} or {"url": "data:image/png;base64,..."}, got '
+        raise gr.Error(words + _short(sent), print_exception=False)
+    if url.startswith("data:"):
+        return _decoded(url)
+    if path and not is_in_or_equal(path, uploads):
+        raise gr.Error(f"{_short(path)} was not uploaded: send the file to /upload first", print_exception=False)
+    return path or None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _decoded(url: str) -> bytes:
     head, _, data = url.partition(",")
     try:
         if not head.endswith(";base64"):
