@@ -25,6 +25,7 @@ from csp.models.cache import ByteCache, picture_key
 from csp.models.clip import ClipTower
 from csp.models.instances import Instances, coverage, propose
 from csp.models.llama import Llama
+from csp.models.memory import LIGHTER, survives_out_of_memory
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.sam import MaskHead
 from csp.models.weights import LoadReport
@@ -115,6 +116,7 @@ class Lisa:
     def dtype(self) -> torch.dtype:
         return self.llm.dtype
 
+    @survives_out_of_memory("encoding the picture", LIGHTER)
     @torch.no_grad()
     def encode(self, image: Any) -> Seen:
         """Vision features, SAM embedding and instances of a picture; kept, so that a second query costs
@@ -184,6 +186,7 @@ class Lisa:
             )
         return layout
 
+    @survives_out_of_memory("segmenting", LIGHTER)
     @torch.no_grad()
     def segment(
         self,

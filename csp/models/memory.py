@@ -11,6 +11,11 @@ import torch
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LIGHTER = (
+    "load the model in a smaller dtype (bfloat16, float16), with quantize= or with offload_sam=True, or keep fewer image "
+    "tokens; nothing is broken, the next run can work"
+)
+
 # What torch's own allocators say; other RuntimeErrors are none of ours.
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory")
 
