@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from csp.checks import check_choice
+from csp.models.memory import is_out_of_memory
 
 HOW = ("8bit", "4bit")
 BLOCK = 64
@@ -32,25 +33,16 @@ def check(how: str, device: torch.device) -> Any:
             f"quantize={how!r} needs bitsandbytes, which cannot be imported ({error}): pip install bitsandbytes, "
             "or load without quantize in bfloat16 or float16"
         ) from error
-    if device.type == "meta":
-        return bnb
-    try:
-        with torch.no_grad():
-            tried = _quantised(bnb, nn.Linear(BLOCK, BLOCK, bias=False), how, device, torch.float32)
-            tried(torch.ones(1, BLOCK, device=device))
-    except (RuntimeError, NotImplementedError, AttributeError, ValueError, ImportError) as error:
-        why = " ".join(str(error).split())[:160]
-        raise ValueError(
-            f"bitsandbytes {getattr(bnb, '__version__', '')} cannot compute in {how} on {device} ({why}): use a GPU that "
-            "it supports or a newer version, or load without quantize in bfloat16 or float16"
-        ) from error
+    if device.type != "meta":
+        small = nn.Linear(BLOCK, BLOCK, bias=False)
+        _try(bnb, small, how, device, torch.float32)
     return bnb
 
 
 def quantize_linears(module: nn.Module, how: str, device: torch.device, dtype: torch.dtype) -> int:
     """Replace every Linear below `module` by one of bitsandbytes on the device, computing in `dtype`; how many.
 
-    Their weights may still be on the CPU. Raises ValueError as `check` does.
+    Their weights may still be on the CPU. Raises ValueError as `check` does, and for sizes that its kernels refuse.
     """
     bnb = check(how, device)
     places = [
@@ -59,9 +51,31 @@ def quantize_linears(module: nn.Module, how: str, device: torch.device, dtype: t
         for name, child in parent.named_children()
         if isinstance(child, nn.Linear)
     ]
+    # One layer of each size is tried before the first is replaced.
+    for linear in {child.weight.shape: child for _, _, child in places}.values():
+        _try(bnb, linear, how, device, dtype)
     for parent, name, child in places:
         setattr(parent, name, _quantised(bnb, child, how, device, dtype))
     return len(places)
+
+
+def _try(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtype: torch.dtype) -> None:
+    rows, columns = linear.weight.shape
+    if device.type == "meta":
+        return
+    try:
+        with torch.no_grad():
+            _quantised(bnb, linear, how, device, dtype)(torch.ones(1, columns, device=device, dtype=dtype))
+    # Its kernels refuse what they cannot do in many ways, assertions among them; a full memory is another matter.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        why = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ValueError(
+            f"bitsandbytes {getattr(bnb, '__version__', '')} cannot compute weights [{rows}, {columns}] in {how} on {device} "
+            f"({why}): use a GPU that it supports or the other of {', '.join(HOW)}, or load without quantize in bfloat16 or "
+            "float16"
+        ) from error
 
 
 def _quantised(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtype: torch.dtype) -> nn.Module:
