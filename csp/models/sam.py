@@ -168,9 +168,9 @@ class _ImageEncoder(nn.Module):
     overflows. In one dtype throughout it is the encoder's own forward.
     """
 
-    def __init__(self, vit: nn.Module):
+    def __init__(self, vit: Any):
         super().__init__()
-        self.vit: Any = vit
+        self.vit = vit
 
     def forward(self, pixels: Tensor) -> Tensor:
         vit = self.vit
