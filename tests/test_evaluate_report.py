@@ -87,6 +87,13 @@ def test_the_bill_is_what_ran() -> None:
     assert Report(scenes()).bill(DENSE) == {"N_avg": 256.0, "GFLOPs": 2.0, "ms": 11.0}
 
 
+def test_what_is_left_of_the_target_and_where_nobody_counted() -> None:
+    rows = [row(0, "ref", kept=0.5), row(1, "ref", kept=0.25), row(2, "ref"), row(0, "ref", "old")]
+    report = Report(rows)
+    assert report.kept(DENSE).value == pytest.approx(0.375)
+    assert report.kept("old") is None
+
+
 def test_looking_is_a_share_of_queries_at_the_ranking_layer() -> None:
     rows = [row(i, "ref", "(d) csp", look="01--", rank_layer=1) for i in range(3)]
     rows += [row(3, "reason", "(d) csp", look="10--", rank_layer=1), *scenes(n=4)]

@@ -18,9 +18,9 @@ import torch
 from csp.decoder import decode
 from csp.evaluation import work
 from csp.evaluation.ablations import ELSEWHERE, MISLED, runs
-from csp.evaluation.runs import DENSE, Evaluator, NoImage, OtherPicture, Row, Run, looks, lot, on_target
+from csp.evaluation.runs import DENSE, Evaluator, NoImage, OtherPicture, Row, Run, kept, looks, lot, on_target
 from csp.evaluation.work import Job, Rank, Store, collect
-from csp.methods import CSP, Control, Full
+from csp.methods import CSP, METHODS, Control, Full
 from csp.metrics import overlap
 from csp.samples import ParkSource, Sample
 from csp.tokens import Sequence as Tokens
@@ -154,6 +154,20 @@ def test_looking_follows_the_highest_attention(model: Any) -> None:
     told = looks(trace, on_target(truth, trace.layout))
     assert told[2] == "1"
     assert told == "".join("01"[int(np.nanargmax(row) == best)] for row in trace.A_SEG)
+
+
+def test_what_is_kept_of_the_target_is_counted_in_the_last_layer(model: Any) -> None:
+    scene = SOURCE.samples(0)[0]
+    four = model.segment(scene.image, scene.query, CSP(1, 16, 2, 4)).trace
+    left = four.stages[-1].source.sum(axis=0) > 0
+    assert left.sum() == 4 and kept(four, left) == 1
+    assert kept(four, ~left) == 0
+    half = left.copy()
+    half[np.flatnonzero(left)[:2]] = False
+    half[np.flatnonzero(~left)[:2]] = True
+    assert kept(four, half) == 0.5
+    merged = model.segment(scene.image, scene.query, METHODS["prumerge"](n=12)).trace
+    assert 0 < kept(merged, np.ones(merged.layout.N, bool)) <= 1
 
 
 def job(folder: Path, count: int = 3) -> Job:

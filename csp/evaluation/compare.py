@@ -51,6 +51,9 @@ def _line(line: Line, pooled: Report, by_run: Report) -> dict[str, Any]:
         "empty": pooled.empty_masks(name).estimate.as_dict(),
         **pooled.bill(name),
     }
+    left = pooled.kept(name)
+    if left is not None:
+        found["target kept"] = left.estimate.as_dict()
     if name == DENSE:
         return found
     return found | {

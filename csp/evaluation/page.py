@@ -24,7 +24,8 @@ world and say nothing about photographs. gIoU is the mean IoU of single queries 
 points of gIoU against the dense run on the same queries. Brackets are 95 % intervals, bootstrapped over pictures and
 paired for changes; a method that draws lots is run with several seeds, whose range stands beside. N_avg is the exact
 mean of image tokens per layer of what ran; milliseconds are the median in the decoder on the machine named, while
-other work may run there. False finds are masks drawn where nothing fits the words.
+other work may run there. Target kept is the mean share of the target's patches that the last layer's tokens stand
+for. False finds are masks drawn where nothing fits the words.
 """
 
 _NOT_PRINTED = """## Tables 2 and 3
@@ -75,6 +76,7 @@ def section(summary: Summary, place: str) -> str:
 def scores(lines: Sequence[Summary], families: Sequence[str]) -> str:
     """The table of a suite: dense scores as they are, every other line as its change against dense."""
     papers = any(line["paper"] is not None for line in lines)
+    left = any("target kept" in line for line in lines)
     head = [
         "",
         "N_avg",
@@ -87,13 +89,14 @@ def scores(lines: Sequence[Summary], families: Sequence[str]) -> str:
         "1-4 %",
         ">4 %",
         "IoU with dense",
+        *(["target kept"] if left else []),
         "false finds",
     ]
     head += ["the paper's change"] if papers else []
-    return table(head, [_cells(line, families, papers) for line in lines])
+    return table(head, [_cells(line, families, papers, left) for line in lines])
 
 
-def _cells(line: Summary, families: Sequence[str], papers: bool) -> list[str]:
+def _cells(line: Summary, families: Sequence[str], papers: bool, left: bool) -> list[str]:
     dense = "change" not in line
     score = line["gIoU"] if dense else line["change"]
     show = _share if dense else _points
@@ -108,6 +111,7 @@ def _cells(line: Summary, families: Sequence[str], papers: bool) -> list[str]:
         *(show(score["by family"][family]) for family in families),
         *(show(score["by size"][size]) for size in ("<1 %", "1-4 %", ">4 %")),
         "" if dense else _share(line["IoU with dense"]),
+        *([f"{100 * line['target kept']['value']:.0f} %"] if left else []),
         "-" if empty is None else f"{100 * (1 - empty):.0f} %",
     ]
     if papers:

@@ -102,6 +102,11 @@ class Report:
         # A share of queries: every query counts the same.
         return Score(share(self.of(run)), score.families, score.sizes, score.wording)
 
+    def kept(self, run: str) -> Statistic | None:
+        """Mean share of the target that is left in the last layer; None where rows of an older make do not tell."""
+        rows = [row for row in self.of(run) if "kept" in row]
+        return self.mean(rows, [row["kept"] for row in rows]) if rows else None
+
     def curve(self, run: str = DENSE) -> list[Statistic]:
         """`looking` in every layer."""
         rows = self.of(run)

@@ -163,6 +163,8 @@ class Evaluator:
             row["I_dense"], row["U_dense"] = overlap(result.mask, dense.mask)
         if sample.share:
             row["look"] = looks(result.trace, on)
+            if on.any():
+                row["kept"] = kept(result.trace, on)
             row["rank_layer"] = result.trace.rank_layer
         return row
 
@@ -178,6 +180,11 @@ def looks(trace: Trace, on: np.ndarray) -> str:
     without image tokens.
     """
     return "".join("-" if np.isnan(row).all() else "01"[int(on[np.nanargmax(row)])] for row in trace.A_SEG)
+
+
+def kept(trace: Trace, on: np.ndarray) -> float:
+    """Share of the target's patches that a token of the last layer stands for; a merged patch counts by its weight."""
+    return round(float(trace.stages[-1].source.sum(axis=0).clip(max=1)[on].mean()), 4)
 
 
 def on_target(truth: np.ndarray, layout: Layout) -> np.ndarray:
