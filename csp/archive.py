@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from csp.types import Cost, Layout, Request, Result, StageRecord, Trace, plain
 
 SCHEMA = 1
+ASKED = ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template")
 
 
 def save(result: Result, path: str | Path | IO[bytes]) -> None:
@@ -40,7 +41,7 @@ def save(result: Result, path: str | Path | IO[bytes]) -> None:
         stages.append({k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")})
     meta = {
         "schema": SCHEMA,
-        "request": {k: plain(getattr(request, k)) for k in ("query", "method", "knobs", "seed", "model", "force")},
+        "request": {k: plain(getattr(request, k)) for k in ASKED},
         "layout": asdict(trace.layout),
         "stages": stages,
         "rank_layer": trace.rank_layer,
@@ -53,6 +54,7 @@ def save(result: Result, path: str | Path | IO[bytes]) -> None:
         "ms": dict(result.ms),
         "notes": result.notes,
         "words": result.words,
+        "text": result.text,
     }
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     if isinstance(path, str | Path):
@@ -105,6 +107,7 @@ def open_run(path: str | Path | IO[bytes]) -> Result:
         ms=meta["ms"],
         notes=meta["notes"],
         words=meta.get("words", ()),
+        text=meta.get("text"),
     )
 
 

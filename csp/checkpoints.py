@@ -20,6 +20,7 @@ from csp.models import quantize as bits
 from csp.models.build import (
     build_clip,
     build_instances,
+    build_lm_head,
     build_mask_head,
     build_mlp,
     build_prompter,
@@ -89,6 +90,7 @@ def load(
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
     fcs = build_mlp(parts.pop("fcs", {}), nn.ReLU, "model.text_hidden_fcs.0", report)
+    lm_head = build_lm_head(llm, parts.pop("lm_head", {}), bool(config.get("tie_word_embeddings")), report)
     head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
     check_widths(llm, tower, projector, fcs, sizes)
     return Lisa(
@@ -103,6 +105,7 @@ def load(
         detector,
         seg_row=own.get("seg_row", "before"),
         report=report,
+        lm_head=lm_head,
     )
 
 

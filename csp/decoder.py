@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csp.checks import check_integer
-from csp.tokens import ImageTokens, Positions, Sequence, VisionFeatures, restore
+from csp.forcing import apply_force, check_force
+from csp.tokens import ImageTokens, Positions, Sequence, VisionFeatures
 from csp.types import Force, Layout, StageRecord, Trace
 
 
@@ -197,82 +197,57 @@ def decode(
     each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing. Raises ValueError
     for a plan that does not cover the layers or a ``force`` that names no stage or patch.
     """
-    plan = [stage for stage in plan if stage.L]
-    if sum(stage.L for stage in plan) != layers.num_layers:
-        raise ValueError(f"the stages run {sum(s.L for s in plan)} layers, the decoder has {layers.num_layers}")
+    plan = covering(plan, layers.num_layers)
     layout, now = start.layout, start
     force = check_force(force, [stage.name for stage in plan], layout.N)
     rng = torch.Generator("cpu").manual_seed(seed)
     watch = Stopwatch(start.hidden.device)
     entering: Tensor | None = None
     done = 0
-    ran: list[tuple[Stage, Sequence, Choice, Ran]] = []
-    forced: dict[str, dict[str, list[int]]] = {}
+    ran: list[tuple[Entered, Ran]] = []
     for stage in plan:
-        view = View(layers, start, now, done, entering, vision, rng)
-        choice = stage.enter(view)
-        if stage.N is not None and choice.image.n != stage.N:
-            raise RuntimeError(f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}")
-        image = choice.image
-        if stage.name in force:
-            image, forced[stage.name] = apply_force(image, force[stage.name], start, now)
-        now = now.with_image(image, stage.positions)
+        entered = enter(stage, View(layers, start, now, done, entering, vision, rng), force)
+        now = entered.sequence
         watch.lap("select")
         rows = now.rows(layout.I_rank) if record and layout.I_rank else None
         out = layers.run(done, stage.L, now.hidden, now.position_ids, rows)
-        ran.append((stage, now, choice, out))
+        ran.append((entered, out))
         now, entering, done = now.with_hidden(out.hidden), out.entering, done + stage.L
         watch.lap("decoder")
     state = layers.norm(now.hidden[:, now.rows(layout.I_seg).to(now.hidden.device)])[0]
     watch.lap("decoder")
-    notes = tuple(dict.fromkeys(note for _, _, choice, _ in ran for note in choice.notes))
-    return Decoded(state, now, _trace(layout, ran, forced), notes, watch.ms)
+    return Decoded(state, now, trace_of(layout, ran), notes_of(ran), watch.ms)
 
 
-def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[str, list[int]]]:
-    """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
-    what it drops.
+def covering(plan: Seq[Stage], num_layers: int) -> list[Stage]:
+    """The stages that run a layer. Raises ValueError unless together they run all ``num_layers``."""
+    plan = [stage for stage in plan if stage.L]
+    if sum(stage.L for stage in plan) != num_layers:
+        raise ValueError(f"the stages run {sum(s.L for s in plan)} layers, the decoder has {num_layers}")
+    return plan
+
+
+@dataclass(frozen=True, eq=False)
+class Entered:
+    """A stage about to run: what it chose, the ``sequence`` that it runs on, and what ``force`` changed of its
+    choice, None where it had no say.
     """
-    if not isinstance(force or {}, Mapping):
-        raise ValueError(f"force maps stages to patches to keep and drop, got {force!r}")
-    checked: dict[str, dict[str, list[int]]] = {}
-    for name, orders in (force or {}).items():
-        if name not in names:
-            raise ValueError(f"force names the stage {name!r}, this run has {', '.join(names)}")
-        if not isinstance(orders, Mapping) or set(orders) - {"keep", "drop"}:
-            raise ValueError(f"force knows keep and drop, each a list of patches, got {orders!r}")
-        lists = {
-            order: sorted({check_integer(f"force[{name!r}][{order!r}]", p, 0, N - 1) for p in orders.get(order, ())})
-            for order in ("keep", "drop")
-        }
-        if both := set(lists["keep"]) & set(lists["drop"]):
-            raise ValueError(f"force keeps and drops the same patches {sorted(both)}; name each once")
-        checked[name] = lists
-    return checked
+
+    stage: Stage
+    choice: Choice
+    sequence: Sequence
+    forced: dict[str, list[int]] | None = None
 
 
-def apply_force(
-    image: ImageTokens, orders: dict[str, list[int]], start: Sequence, now: Sequence
-) -> tuple[ImageTokens, dict[str, list[int]]]:
-    """``image`` without the dropped patches and with the kept ones added, and what this changed.
-
-    A token belongs to the patch whose slot it has. Added tokens come with their present state if the last
-    stage had them, else as they entered the decoder (Eq. 7), at their own position. A block in ascending
-    order stays so.
-    """
-    N_sys = start.layout.N_sys
-    is_patch = (image.source.sum(dim=1) > 0).tolist()
-    patch_of = [slot - N_sys if real else None for slot, real in zip(image.slots.tolist(), is_patch, strict=True)]
-    dropped = [patch for patch in orders["drop"] if patch in patch_of]
-    added = [patch for patch in orders["keep"] if patch not in patch_of]
-    ascending = bool((image.slots.diff() > 0).all())
-    image = image.take([row for row, patch in enumerate(patch_of) if patch not in dropped])
-    if added:
-        known = now.image.take([r for r, s in enumerate(now.image.slots.tolist()) if now.source[r, s - N_sys] == 1])
-        image = image.append(restore(start.image, known).take(added))
-        if ascending:
-            image = image.take(image.slots.argsort())
-    return image, {"keep": added, "drop": dropped}
+def enter(stage: Stage, view: View, force: Mapping[str, dict[str, list[int]]]) -> Entered:
+    """Let ``stage`` choose, and a checked ``force`` correct it. RuntimeError where a stage breaks its word."""
+    choice = stage.enter(view)
+    if stage.N is not None and choice.image.n != stage.N:
+        raise RuntimeError(f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}")
+    image, forced = choice.image, None
+    if stage.name in force:
+        image, forced = apply_force(image, force[stage.name], view.start, view.now)
+    return Entered(stage, choice, view.now.with_image(image, stage.positions), forced)
 
 
 class Stopwatch:
@@ -295,14 +270,20 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def _trace(layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced: dict[str, dict[str, list[int]]]) -> Trace:
+def notes_of(ran: Seq[tuple[Entered, Ran]]) -> tuple[str, ...]:
+    """What the stages told, each note once."""
+    return tuple(dict.fromkeys(note for entered, _ in ran for note in entered.choice.notes))
+
+
+def trace_of(layout: Layout, ran: Seq[tuple[Entered, Ran]]) -> Trace:
     """Everything that ran, as numpy."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
     heads: dict[int, np.ndarray] = {}
     rank_layer: int | None = None
     done = 0
-    for stage, entered, choice, out in ran:
-        image = entered.image
+    for entered, out in ran:
+        stage, choice, now = entered.stage, entered.choice, entered.sequence
+        image = now.image
         records.append(
             StageRecord(
                 name=stage.name,
@@ -322,8 +303,8 @@ def _trace(layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced
             A_text.append(np.full((stage.L, layout.N_usr), np.nan))
         else:
             rows = out.rows.cpu()
-            A_SEG.append(image.to_patches(rows[:, entered.image_rows]).numpy())
-            A_text.append(rows[:, entered.rows(range(layout.usr.start, layout.usr.stop))].numpy())
+            A_SEG.append(image.to_patches(rows[:, now.image_rows]).numpy())
+            A_text.append(rows[:, now.rows(range(layout.usr.start, layout.usr.stop))].numpy())
         if choice.rank_layer is not None:
             rank_layer = choice.rank_layer
             if choice.heads is not None:
@@ -338,5 +319,5 @@ def _trace(layout: Layout, ran: Seq[tuple[Stage, Sequence, Choice, Ran]], forced
         heads=heads,
         n_per_layer=tuple(n_per_layer),
         n_avg=sum(n_per_layer) / len(n_per_layer),
-        forced={name: {k: tuple(v) for k, v in orders.items()} for name, orders in forced.items()},
+        forced={e.stage.name: {k: tuple(v) for k, v in e.forced.items()} for e, _ in ran if e.forced is not None},
     )

@@ -133,7 +133,13 @@ class Session:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
         method = build(METHODS[request.method], request.knobs)
         return self.model.segment(
-            request.image, request.query, method, seed=request.seed, force=request.force
+            request.image,
+            request.query,
+            method,
+            seed=request.seed,
+            force=request.force,
+            seg_mode=request.seg_mode,
+            template=request.template,
         )
 
     def dense(self, request: Request) -> Result:

@@ -20,6 +20,13 @@ Force = Mapping[str, Mapping[str, Sequence[int]]]
 """Stage name -> {"keep": patches, "drop": patches}, applied after that stage's own selection."""
 
 
+SegMode = Literal["teacher", "generated"]
+"""Whether the answer, [SEG], is given to the model, or the model writes it."""
+
+Template = Literal["auto", "refer", "sentence", "chat"]
+"""The form of a question: around an expression, around a sentence, or the words alone."""
+
+
 class Box(NamedTuple):
     """A rectangle in picture pixels, edges not centres: x0 <= x < x1, y0 <= y < y1."""
 
@@ -36,7 +43,7 @@ class Layout:
     ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed
     the masks, one per mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told
     otherwise). ``answer`` "cut" says that the sequence ends at the read-out row, so that N_out counts less
-    than the teacher-forced answer.
+    than the teacher-forced answer; "generated" that the model wrote it, N_out counting the tokens that were run.
     """
 
     N_sys: int
@@ -47,7 +54,7 @@ class Layout:
     crop: Box
     I_seg: tuple[int, ...]
     I_rank: tuple[int, ...] = ()
-    answer: Literal["full", "cut"] = "full"
+    answer: Literal["full", "cut", "generated"] = "full"
 
     def __post_init__(self) -> None:
         rows, cols = self.grid
@@ -82,7 +89,7 @@ class Layout:
 
     @property
     def out(self) -> slice:
-        """Slots of the teacher-forced answer."""
+        """Slots of the answer, as far as it was run."""
         return slice(self.T - self.N_out, self.T)
 
     def patch_box(self, patch: int) -> Box:
@@ -189,7 +196,7 @@ class Cost:
 @dataclass(frozen=True, eq=False)
 class Request:
     """What was asked: ``image`` uint8 RGB [H, W, 3], the query's words, a method by name with its knobs,
-    seed and model.
+    seed and model; whether the answer was given ("teacher") or "generated", and in which ``template`` it was asked.
     """
 
     image: NDArray[np.uint8]
@@ -199,6 +206,8 @@ class Request:
     seed: int = 0
     model: str = "park"
     force: Force | None = None
+    seg_mode: SegMode = "teacher"
+    template: Template = "auto"
 
     def __post_init__(self) -> None:
         image = np.asarray(self.image)
@@ -215,7 +224,8 @@ class Result:
     ``seg_state`` float32 [K, d] after the final norm. ``ms`` are measured milliseconds by part; ``notes`` the
     fallbacks taken; ``words`` the user's part of the sequence token by token, as the columns of ``A_text``.
     ``sam_input`` is the size (height, width) to which SAM's preprocessing brought the
-    picture, ``sam_size`` the side of the square it was padded to.
+    picture, ``sam_size`` the side of the square it was padded to. ``text`` is what the model wrote, None where the
+    answer was given.
     """
 
     request: Request
@@ -229,6 +239,7 @@ class Result:
     ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    text: str | None = None
 
     def __post_init__(self) -> None:
         _freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)
@@ -277,6 +288,8 @@ class Result:
                 "seed": request.seed,
                 "model": request.model,
                 "force": plain(request.force),
+                "seg_mode": request.seg_mode,
+                "template": request.template,
                 "image_size": list(request.image.shape[:2]),
             },
             "layout": asdict(self.trace.layout),
@@ -288,6 +301,7 @@ class Result:
             "iou": self.iou.tolist(),
             "mask_pixels": int(self.mask.sum()),
             "notes": list(self.notes),
+            "text": self.text,
         }
 
     def save(self, path: str | Path | IO[bytes]) -> None:

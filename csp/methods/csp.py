@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from csp.clusters import CLUSTERS, SELECTORS, Settings
 from csp.decoder import Choice, Stage, View, planned
 from csp.methods.base import check_knobs, check_L, check_N, knob, ranked
-from csp.methods.rows import whole_answer
+from csp.methods.rows import answer_rows, whole_answer
 from csp.tokens import restore, top
 
 
@@ -101,11 +101,12 @@ class CSP:
     def _prune(self, view: View) -> Choice:
         """Eq. 8: the Np present tokens that the ranking row attends to most, heads averaged."""
         layout = view.layout
-        if self.row == "seg":
-            slots = layout.I_rank
-        else:
-            whole_answer(layout, f"csp with row={self.row!r}")
-            slots = tuple(range(layout.out.start, layout.out.stop)) if self.row == "answer" else (layout.T - 1,)
+        slots = layout.I_rank
+        if self.row == "answer":
+            slots = answer_rows(layout, "csp with row='answer'")
+        elif self.row == "last":
+            whole_answer(layout, "csp with row='last'")
+            slots = (layout.T - 1,)
         heads = view.attention(slots, self.layer).mean(dim=1)
         score = heads.mean(dim=0)
         kept = view.now.image.take(top(score, self.Np))

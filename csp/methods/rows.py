@@ -20,12 +20,23 @@ def whole_answer(layout: Layout, who: str) -> None:
         raise ValueError(f"{who} reads rows of the whole answer, but answer='cut' ended it at the read-out; use answer='full'")
 
 
+def answer_rows(layout: Layout, who: str) -> tuple[int, ...]:
+    """Every row of the answer. Raises ValueError where it was cut off, or is yet to be written."""
+    whole_answer(layout, who)
+    if not layout.N_out:
+        raise ValueError(f"{who} reads rows of the answer, which is not written yet when tokens go; use seg_mode='teacher'")
+    return tuple(range(layout.out.start, layout.out.stop))
+
+
 def last_token(layout: Layout, query: str, who: str) -> tuple[int, ...]:
     """FastV, FEATHER: the last token of the sequence, the mean over the answer, or [SEG]."""
     if query == "seg":
         return layout.I_rank
-    whole_answer(layout, f"{who} with query={query!r}")
-    return tuple(range(layout.out.start, layout.out.stop)) if query == "paper" else (layout.T - 1,)
+    who = f"{who} with query={query!r}"
+    if query == "paper":
+        return answer_rows(layout, who)
+    whole_answer(layout, who)
+    return (layout.T - 1,)
 
 
 def prompt_end(layout: Layout, query: str) -> tuple[int, ...]:

@@ -107,6 +107,18 @@ def build_mlp(
     return module
 
 
+def build_lm_head(llm: LlamaModel, state: dict[str, Tensor], tied: bool, report: LoadReport) -> nn.Module | None:
+    """The decoder's head over its vocabulary: its own weights, or those of the embedding where the config ties them;
+    None where the checkpoint has neither.
+    """
+    state = state or ({"weight": llm.embed_tokens.weight.data} if tied else {})
+    if not state:
+        return None
+    head = on_meta(lambda: nn.Linear(llm.config.hidden_size, llm.config.vocab_size, bias="bias" in state))
+    fill(head, state, "lm_head", report)
+    return head
+
+
 def build_mask_head(
     sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport, offload: bool = False
 ) -> MaskHead:

@@ -8,9 +8,9 @@ method by name and no file: `csp.checkpoints` builds the parts.
 from __future__ import annotations
 
 from collections.abc import Sequence as Seq
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from transformers import LlamaModel
 
 from csp import images
-from csp.checks import check_integer
-from csp.decoder import Stage, Stopwatch, decode
-from csp.flops import cost
+from csp.decoder import DecoderLayers
+from csp.models.answers import MAX_NEW_TOKENS, Writer
+from csp.models.asking import Asked, Planner, ask
 from csp.models.cache import ByteCache, picture_key
 from csp.models.clip import ClipTower
 from csp.models.instances import Instances, coverage, propose
@@ -29,19 +29,12 @@ from csp.models.memory import LIGHTER, survives_out_of_memory
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.sam import MaskHead
 from csp.models.weights import LoadReport
-from csp.tokens import Sequence, VisionFeatures
-from csp.types import Box, Force, Layout, Request, Result
+from csp.shared import Prefix
+from csp.tokens import VisionFeatures
+from csp.types import Box, Force, Layout, Result, SegMode, Template
 
 CACHE_BYTES = 256 * 2**20
-
-
-class Planner(Protocol):
-    """What this module asks of a method: a name, and a plan for N image tokens and L layers."""
-
-    @property
-    def name(self) -> str: ...
-
-    def plan(self, N: int, L: int) -> Seq[Stage]: ...
+PREFIX_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +64,8 @@ class Lisa:
     `seg_row` says which state becomes a mask ("before": the one that predicts [SEG], as LISA was trained;
     "token": [SEG]'s own); `answer` whether the teacher-forced answer stays in the sequence ("full") or ends
     at that row ("cut": the same masks, since attention is causal). `method` is what `segment` runs by
-    default. Up to `cache_bytes` of encoded pictures are kept.
+    default. Up to `cache_bytes` of encoded pictures are kept, and up to `prefix_bytes` of keys and values for
+    `segment(..., reuse=True)`. Without `lm_head` the model cannot write.
     """
 
     def __init__(
@@ -89,13 +83,17 @@ class Lisa:
         answer: Answer = "full",
         cache_bytes: int = CACHE_BYTES,
         report: LoadReport | None = None,
+        lm_head: nn.Module | None = None,
+        prefix_bytes: int = PREFIX_BYTES,
     ):
         self.name, self.llm, self.clip, self.projector = name, llm, clip, projector
         self.text_hidden_fcs, self.mask_head, self.prompter = text_hidden_fcs, mask_head, prompter
         self.method, self.instances, self.seg_row, self.answer = method, instances, seg_row, answer
-        self.report = report
-        self.layers = Llama(llm)
+        self.report, self.lm_head = report, lm_head
+        self.caching = Llama(llm)
+        self.layers: DecoderLayers = self.caching
         self.cache: ByteCache[Seen] = ByteCache(cache_bytes)
+        self.prefixes: ByteCache[tuple[Prefix, ...]] = ByteCache(prefix_bytes)
         self._encoding = Lock()
 
     @property
@@ -156,17 +154,17 @@ class Lisa:
         prompt = self.prompter(query, answer or self.answer, self.seg_row)
         return self.embed(self.encode(image), prompt)
 
-    def embed(self, seen: Seen, prompt: Prompt) -> tuple[Tensor, Layout]:
-        """`assemble` for a picture and a prompt already made."""
-        layout = self.layout(prompt, seen.crop)
+    def embed(self, seen: Seen, prompt: Prompt, room: int = 0) -> tuple[Tensor, Layout]:
+        """`assemble` for a picture and a prompt already made, with `room` for as many tokens after it."""
+        layout = self.layout(prompt, seen.crop, room)
         ids = torch.tensor((*prompt.sys, *prompt.usr, *prompt.out), device=self.device)
         text = self.llm.get_input_embeddings()(ids)
         image = self.project(seen.vision.patches)
         return torch.cat([text[: layout.N_sys], image, text[layout.N_sys :]]), layout
 
-    def layout(self, prompt: Prompt, crop: Box) -> Layout:
+    def layout(self, prompt: Prompt, crop: Box, room: int = 0) -> Layout:
         """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few
-        positions.
+        positions for them and `room` more.
         """
         before = len(prompt.sys) + self.N
         layout = Layout(
@@ -177,17 +175,19 @@ class Lisa:
             grid=self.clip.grid,
             crop=crop,
             I_seg=tuple(before + slot for slot in prompt.I_seg),
+            # Before an answer is written, the row that predicts its first token ranks.
+            I_rank=(before + len(prompt.usr) - 1,) if prompt.answer == "generated" else (),
             answer=prompt.answer,
         )
         most = self.llm.config.max_position_embeddings
-        if layout.T > most:
+        if layout.T + room > most:
+            more = f" and leaves no room for {room} new ones" if room else ""
             raise ValueError(
-                f"the query makes a sequence of {layout.T} tokens, the model has {most} positions: shorten it"
+                f"the query makes a sequence of {layout.T} tokens{more}, the model has {most} positions: shorten it"
             )
         return layout
 
-    @survives_out_of_memory("segmenting", LIGHTER)
-    @torch.no_grad()
+    @overload
     def segment(
         self,
         image: Any,
@@ -196,74 +196,83 @@ class Lisa:
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
-    ) -> Result:
-        """Masks for a query, one per [SEG], with all that happened on the way.
+        *,
+        seg_mode: SegMode = "teacher",
+        template: Template = "auto",
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        reuse: bool | None = None,
+    ) -> Result: ...
+
+    @overload
+    def segment(
+        self,
+        image: Any,
+        query: Seq[str],
+        method: Planner | None = None,
+        seed: int = 0,
+        force: Force | None = None,
+        answer: Answer | None = None,
+        *,
+        seg_mode: SegMode = "teacher",
+        template: Template = "auto",
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        reuse: bool | None = None,
+    ) -> list[Result]: ...
+
+    @survives_out_of_memory("segmenting", LIGHTER)
+    @torch.no_grad()
+    def segment(
+        self,
+        image: Any,
+        query: str | Seq[str],
+        method: Planner | None = None,
+        seed: int = 0,
+        force: Force | None = None,
+        answer: Answer | None = None,
+        *,
+        seg_mode: SegMode = "teacher",
+        template: Template = "auto",
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        reuse: bool | None = None,
+    ) -> Result | list[Result]:
+        """Masks for a query, one per [SEG], with all that happened on the way; for a list of queries, a list.
 
         `image` is PIL or uint8 RGB [H, W, 3] (or a path, or a file's bytes); `method` a plan of stages, CSP
         by default; `seed` drives every lot that is drawn; `force={"pruning": {"keep": [...], "drop":
-        [...]}}` overrides a stage's choice of patches.
+        [...]}}` overrides a stage's choice of patches. `template` is the form of the question: "auto" tells an
+        expression ("refer") from a "sentence"; "chat" adds nothing to the words.
+
+        `seg_mode="teacher"` gives the model its answer, [SEG]; "generated" lets it write up to `max_new_tokens`,
+        kept in `Result.text`, with a mask for every [SEG] in it, none where there is none. Tokens are then ranked
+        by the prompt's last row; see `csp.models.answers.Writer`.
+
+        Queries in a list share the picture: it is encoded once, and what stands before their words runs once
+        through the layers in which they agree on the image tokens (`csp.shared`); `ms` is each query's share.
+        `reuse=True` keeps that part for later calls with the same picture, method, seed and force, within
+        `prefix_bytes`; `reuse=False` runs every query by itself. By default a single query runs by itself, so that
+        its result does not depend, not even in the last bit, on what was asked before.
 
         Raises ValueError for bad input, before anything slow runs.
         """
-        picture = images.read(image)
-        method = method or self.method
-        seed = check_integer("seed", seed, 0, 2**63 - 1)
-        prompt = self.prompter(query, answer or self.answer, self.seg_row)
-        plan = method.plan(self.N, self.L)
-        request = Request(
-            image=picture,
-            query=query,
-            method=method.name,
-            knobs=_knobs(method),
-            seed=seed,
-            model=self.name,
-            force=force,
+        several = isinstance(query, list | tuple)
+        asked = Asked(
+            images.read(image), method or self.method, seed, force, answer, seg_mode, template, max_new_tokens, reuse
         )
+        together = several if reuse is None else reuse
+        results = ask(self, asked, query if several else [query], together)  # type: ignore[list-item]
+        return results if several else results[0]
 
-        watch = Stopwatch(self.device)
-        seen = self.encode(picture)
-        inputs_embeds, layout = self.embed(seen, prompt)
-        watch.lap("vision")
-        decoded = decode(
-            self.layers, Sequence.start(inputs_embeds, layout), plan, seen.vision, seed=seed, force=force
-        )
-        watch.lap("between")
-        logits, iou = self.masks(seen, decoded.seg_state)
-        watch.lap("mask")
-        parts = (
-            {"vision": watch.ms["vision"], "select": 0.0, "decoder": 0.0}
-            | decoded.ms
-            | {"mask": watch.ms["mask"]}
-        )
-        result = Result(
-            request=request,
-            logits=logits.cpu().numpy(),
-            iou=iou.cpu().numpy(),
-            seg_state=decoded.seg_state.float().cpu().numpy(),
-            trace=decoded.trace,
-            cost=self._cost(decoded.trace.n_per_layer, layout),
-            sam_input=seen.sam_input,
-            sam_size=self.mask_head.image_size,
-            ms=parts,
-            notes=(*prompt.notes, *decoded.notes),
-            words=prompt.words,
-        )
-        return (
-            result
-            if result.mask.any()
-            else replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
-        )
+    def writer(self) -> Writer:
+        """What writes answers. Raises ValueError for a model without lm_head."""
+        if self.lm_head is None:
+            raise ValueError(
+                f"{self.name} has no lm_head, so that it cannot write an answer: use seg_mode='teacher', or load a "
+                "checkpoint that holds lm_head.weight"
+            )
+        return Writer(self.caching, self.llm.get_input_embeddings(), self.lm_head, self.prompter, self.seg_row)
 
     def masks(self, seen: Seen, seg_state: Tensor) -> tuple[Tensor, Tensor]:
         """SAM's float32 logits [K, h, w] and its own scores [K] for final states [K, d]."""
         first = next(self.text_hidden_fcs.parameters())
         prompts = self.text_hidden_fcs(seg_state.to(first.device, first.dtype))
         return self.mask_head.decode(seen.embedding, prompts.to(seen.embedding.device))
-
-    def _cost(self, n_per_layer: Seq[int], layout: Layout) -> Any:
-        config = self.llm.config
-        return cost(n_per_layer, layout.N_text, config.hidden_size, config.intermediate_size)
-
-
-def _knobs(method: Planner) -> dict[str, Any]:
-    return asdict(method)  # type: ignore[call-overload]

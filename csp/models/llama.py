@@ -7,14 +7,16 @@ mask is built there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LlamaModel
+from transformers import Cache, LlamaModel
 from transformers.cache_utils import DynamicLayer
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, repeat_kv, rotate_half
 
+from csp.caching import KV, Extended
 from csp.decoder import Ran
 
 
@@ -30,21 +32,62 @@ class Llama:
 
     def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
         """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.decoder.DecoderLayers`."""
+        rows = None if record is None else record[None]
+        entering, hidden, maps, _ = self._stage(first, L, hidden, position_ids[None], (), rows, keep=False)
+        return Ran(hidden, entering, None if maps is None else maps.mean(dim=(1, 2, 3)))
+
+    def extend(
+        self,
+        first: int,
+        L: int,
+        hidden: Tensor,
+        position_ids: Tensor,
+        past: Sequence[KV] = (),
+        record: Tensor | None = None,
+        keep: bool = True,
+    ) -> Extended:
+        """Layers first..first+L-1 on rows that follow others; see `csp.caching.CachingLayers`."""
+        entering, hidden, maps, kept = self._stage(first, L, hidden, position_ids, past, record, keep)
+        return Extended(hidden, entering, None if maps is None else maps.mean(dim=2).transpose(0, 1), kept)
+
+    def _stage(
+        self,
+        first: int,
+        L: int,
+        hidden: Tensor,
+        position_ids: Tensor,
+        past: Sequence[KV],
+        record: Tensor | None,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor, Tensor | None, tuple[KV, ...]]:
+        """What entered the last layer and left it, attention [L, B, H, r, P + n] of the rows ``record`` [1 or B, r],
+        and keys and values of all P + n rows if ``keep``.
+        """
+        P = past[0][0].shape[2] if past else 0
         cos_sin = self._cos_sin(hidden, position_ids)
-        mask = self._mask(hidden)
+        mask = self._mask(hidden, P)
         rows = None if record is None else record.to(hidden.device)
-        cache = None if rows is None else DynamicCache()
-        entering, logits = hidden, []
-        for index in range(first, first + L):
+        entering, logits, kept = hidden, [], []
+        for at, index in enumerate(range(first, first + L)):
             entering = hidden
-            hidden = self._layer(index)(hidden, attention_mask=mask, past_key_values=cache, position_embeddings=cos_sin)
-            if cache is not None and rows is not None:
-                q = _rotate(self._project("q_proj", index, entering[:, rows]), cos_sin, rows)
-                keys = cast(Tensor, cast(DynamicLayer, cache.layers[index]).keys)
+            # A layer asks no more of a cache than `update`: one layer's worth of transformers' own will do.
+            cache = DynamicLayer() if keep or past or rows is not None else None
+            if past:
+                _fill(cast(DynamicLayer, cache), past[at], len(hidden))
+            hidden = self._layer(index)(
+                hidden, attention_mask=mask, past_key_values=cast(Cache, cache), position_embeddings=cos_sin
+            )
+            if cache is None:
+                continue
+            keys, values = cast(Tensor, cache.keys), cast(Tensor, cache.values)
+            if rows is not None:
+                q = _rotate(self._project("q_proj", index, _pick(entering, rows)), *(_pick(part, rows) for part in cos_sin))
                 logits.append(self._logits(index, q, keys))
+            if keep:
+                kept.append((keys, values))
         # One softmax for the whole stage: on a small model the kernels' start would cost more than their work.
-        recorded = None if rows is None else _softmax(torch.stack(logits), rows).mean(dim=(1, 2, 3))
-        return Ran(hidden, entering, recorded)
+        maps = None if rows is None else _softmax(torch.stack(logits), P + rows[:, None])
+        return entering, hidden, maps, tuple(kept)
 
     def attention(
         self,
@@ -61,8 +104,8 @@ class Llama:
         q = self._project("q_proj", layer, hidden[:, rows])
         k = self._project("k_proj", layer, hidden[:, columns])
         if rope:
-            cos_sin = self._cos_sin(hidden, position_ids)
-            q, k = _rotate(q, cos_sin, rows), _rotate(k, cos_sin, columns)
+            cos, sin = self._cos_sin(hidden, position_ids[None])
+            q, k = _rotate(q, cos[:, rows], sin[:, rows]), _rotate(k, cos[:, columns], sin[:, columns])
         return _softmax(self._logits(layer, q, k), rows, columns.start)[0]
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -84,26 +127,39 @@ class Llama:
         return q @ repeat_kv(k, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
 
     def _cos_sin(self, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
-        return self.llm.rotary_emb(hidden, position_ids=position_ids[None].to(hidden.device))
+        """Rotary tables [1 or B, n, head_dim] for ``position_ids`` [1 or B, n]."""
+        return self.llm.rotary_emb(hidden, position_ids=position_ids.to(hidden.device))
 
-    def _mask(self, hidden: Tensor) -> Tensor | None:
-        """None where the kernel is causal by itself, else an additive causal mask [1, 1, n, n]."""
-        if self.llm.config._attn_implementation != "eager":
+    def _mask(self, hidden: Tensor, P: int = 0) -> Tensor | None:
+        """None where the kernel is causal by itself, else a causal mask [1, 1, n, P + n] for n rows that follow P."""
+        n, eager = hidden.shape[1], self.llm.config._attn_implementation == "eager"
+        if n == 1 or not (eager or P):
             return None
-        n = hidden.shape[1]
-        blocked = torch.ones(n, n, dtype=torch.bool, device=hidden.device).triu(diagonal=1)
-        return torch.zeros(n, n, dtype=hidden.dtype, device=hidden.device).masked_fill(blocked, torch.finfo(hidden.dtype).min)[
-            None, None
-        ]
+        seen = torch.ones(n, P + n, dtype=torch.bool, device=hidden.device).tril(diagonal=P)[None, None]
+        if not eager:
+            return seen
+        return torch.zeros_like(seen, dtype=hidden.dtype).masked_fill(~seen, torch.finfo(hidden.dtype).min)
 
 
-def _rotate(states: Tensor, cos_sin: tuple[Tensor, Tensor], rows: Tensor | slice) -> Tensor:
-    """RoPE on queries or keys [B, heads, r, head_dim] that stand at ``rows``."""
-    cos, sin = (part[:, None, rows] for part in cos_sin)
-    return states * cos + rotate_half(states) * sin
+def _fill(cache: DynamicLayer, past: KV, B: int) -> None:
+    """Let ``cache`` begin with ``past``, shared by B samples where it holds one."""
+    cache.lazy_initialization(*past)
+    cache.keys, cache.values = (part.expand(B, -1, -1, -1) for part in past)
+
+
+def _pick(states: Tensor, rows: Tensor) -> Tensor:
+    """Rows [B, r, c] of ``states`` [1 or B, n, c]; ``rows`` [1 or B, r] are each sample's own, or everyone's."""
+    if len(rows) == 1:
+        return states[:, rows[0]]
+    return states.expand(len(rows), -1, -1).gather(1, rows[..., None].expand(-1, -1, states.shape[-1]))
+
+
+def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """RoPE on queries or keys [B, heads, r, head_dim], tables [1 or B, r, head_dim]."""
+    return states * cos[:, None] + rotate_half(states) * sin[:, None]
 
 
 def _softmax(logits: Tensor, rows: Tensor, first_column: int = 0) -> Tensor:
-    """Causal attention [..., r, n] of queries that stand at ``rows`` over keys from ``first_column`` on, fp32."""
+    """Causal attention [..., r, n] of queries that stand at ``rows`` [..., r] over keys from ``first_column`` on, fp32."""
     column = first_column + torch.arange(logits.shape[-1], device=logits.device)
-    return logits.masked_fill(column > rows[:, None], -torch.inf).softmax(dim=-1, dtype=torch.float32)
+    return logits.masked_fill(column > rows[..., None], -torch.inf).softmax(dim=-1, dtype=torch.float32)

@@ -7,23 +7,30 @@ tokens come from the template alone: a query that spells one stays plain words.
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
+
+from csp.types import Template
 
 MAX_QUERY = 512
 SEG = "[SEG]"
-Answer = Literal["full", "cut"]
+EOS = "</s>"
+Answer = Literal["full", "cut", "generated"]
 SegRow = Literal["before", "token"]
+TEMPLATES = get_args(Template)
 
 LLAVA_SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
     "detailed, and polite answers to the human's questions."
 )
-# What LISA's validation asks: a referring expression, or a sentence that already is a question.
+# What LISA's validation asks: a referring expression, or a sentence that already is a question. In a chat the
+# words stand alone.
 QUESTIONS = {
     "refer": "\n What is {query} in this image? Please output segmentation mask.",
     "sentence": "\n {query} Please output segmentation mask.",
@@ -35,7 +42,8 @@ QUESTIONS = {
 class Prompt:
     """Token ids around the image. `words` are the pieces of `usr` as text, for labels beside A_text.
 
-    `I_seg` counts from the first token after the image; `notes` names what the vocabulary does not know.
+    `I_seg` counts from the first token after the image; `notes` names what the vocabulary does not know. With
+    `answer="generated"` the model has yet to write: `out` and `I_seg` are empty.
     """
 
     sys: tuple[int, ...]
@@ -48,11 +56,20 @@ class Prompt:
 
 
 class Prompter(Protocol):
-    """Makes prompts for one model; `seg_id` is the id of [SEG]."""
+    """Makes prompts for one model, and words of what it writes; `seg_id` is the id of [SEG], `eos_id` of what ends
+    an answer.
+    """
 
     seg_id: int
+    eos_id: int
 
-    def __call__(self, query: str, answer: Answer = "full", seg_row: SegRow = "before") -> Prompt: ...
+    def __call__(
+        self, query: str, answer: Answer = "full", seg_row: SegRow = "before", template: Template = "auto"
+    ) -> Prompt: ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Written tokens as text, the mark of their end left out."""
+        ...
 
 
 def clean_query(query: str) -> str:
@@ -102,15 +119,22 @@ def finish(
     seg_row: SegRow,
     notes: Sequence[str] = (),
 ) -> Prompt:
-    """Find the read-out slots; with `answer="cut"` end the sequence at the last of them (attention is
-    causal).
+    """Find the read-out slots; with `answer="cut"` end the sequence at the last of them (attention is causal), with
+    "generated" before the answer.
     """
-    if answer not in ("full", "cut"):
+    if answer not in get_args(Answer):
         raise ValueError(f'answer must be "full" or "cut", got {answer!r}')
+    if answer == "generated":
+        return Prompt(tuple(sys), tuple(usr), (), (), tuple(words), tuple(notes), answer)
     I_seg = read_slots(usr, out, seg_id, seg_row)
     if answer == "cut":
         out = out[: max(0, max(I_seg) + 1 - len(usr))]
     return Prompt(tuple(sys), tuple(usr), tuple(out), I_seg, tuple(words), tuple(notes), answer)
+
+
+def tidy(stretches: Iterable[str]) -> str:
+    """Stretches of text in a row, one blank between words, none before a mark that closes."""
+    return re.sub(r" (?=[.,;:!?](?: |$))", "", " ".join(" ".join(stretches).split()))
 
 
 class WordPrompt:
@@ -125,6 +149,7 @@ class WordPrompt:
         self.template = template
         self.seg_id = self._id(SEG)
         self.unk_id = self._id("<unk>")
+        self.eos_id = self._id(EOS)
         for part in ("sys", "out"):
             self._ids(part)  # a template that names an unknown token fails on loading, not on the first query
 
@@ -137,8 +162,12 @@ class WordPrompt:
     def _ids(self, part: str) -> list[int]:
         return [self._id(token) for token in self.template[part]]
 
-    def __call__(self, query: str, answer: Answer = "full", seg_row: SegRow = "before") -> Prompt:
+    def __call__(
+        self, query: str, answer: Answer = "full", seg_row: SegRow = "before", template: Template = "auto"
+    ) -> Prompt:
         query = clean_query(query)
+        if template != "auto":
+            raise ValueError(f"this model was trained on one form of question: template must be auto, got {template!r}")
         encoding = self.tokenizer.encode(query, add_special_tokens=False)
         if not encoding.ids:
             raise ValueError(f"the query {query!r} has no words: say what to find")
@@ -161,6 +190,9 @@ class WordPrompt:
             seg_row,
             self._notes(query, encoding),
         )
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return tidy(self.tokenizer.id_to_token(i) or "" for i in ids if i != self.eos_id)
 
     def _notes(self, query: str, encoding: Any) -> tuple[str, ...]:
         unknown = [
@@ -227,9 +259,13 @@ class LlamaPrompt:
             ids += [self.pieces.piece_to_id(piece) for piece in pieces]
         return ids
 
-    def __call__(self, query: str, answer: Answer = "full", seg_row: SegRow = "before") -> Prompt:
+    def __call__(
+        self, query: str, answer: Answer = "full", seg_row: SegRow = "before", template: Template = "auto"
+    ) -> Prompt:
         query = clean_query(query)
-        question = self.question
+        if template not in TEMPLATES:
+            raise ValueError(f"template must be one of {', '.join(TEMPLATES)}, got {template!r}")
+        question = self.question if template == "auto" else template
         if question == "auto":
             question = "sentence" if query.endswith((".", "?", "!")) else "refer"
         asked = QUESTIONS[question].replace("{query}", query.lower() if question == "refer" else query)
@@ -242,6 +278,13 @@ class LlamaPrompt:
         usr, out = after[:split], after[split:]
         words = [self._word(token) for token in usr]
         return finish([self.bos_id, *self.encode(opening)], usr, out, words, self.seg_id, answer, seg_row)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        named = {i: name for name, i in self.added.items()}
+        stretches = [(added, list(some)) for added, some in groupby((i for i in ids if i != self.eos_id), named.__contains__)]
+        return tidy(
+            " ".join(named[i] for i in some) if added else self.pieces.decode(some) for added, some in stretches
+        )
 
     def _word(self, token: int) -> str:
         named = {i: name for name, i in self.added.items()}

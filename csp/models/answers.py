@@ -1,0 +1,78 @@
+"""The answer behind a mask: given to the model (teacher-forced), or written by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence as Seq
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from csp.caching import CachingLayers
+from csp.decoder import Decoded, Stage, Stopwatch, decode
+from csp.generation import Remembering, write
+from csp.models.prompt import Prompter, SegRow
+from csp.tokens import Sequence, VisionFeatures
+from csp.types import Force
+
+MAX_NEW_TOKENS = 128
+MOST_NEW_TOKENS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """A model that can write: its layers, token embeddings and head over the vocabulary, and its tokenizer."""
+
+    layers: CachingLayers
+    embed: Callable[[Tensor], Tensor]
+    lm_head: Callable[[Tensor], Tensor]
+    prompter: Prompter
+    seg_row: SegRow
+
+    def __call__(
+        self,
+        start: Sequence,
+        plan: Seq[Stage],
+        vision: VisionFeatures | None = None,
+        *,
+        seed: int = 0,
+        force: Force | None = None,
+        most: int = MAX_NEW_TOKENS,
+    ) -> tuple[Decoded, str]:
+        """Run a prompt by ``plan``, write at most ``most`` tokens after it, and read a state for each [SEG] among them.
+
+        ``start`` ends with the prompt. While tokens are chosen no [SEG] is there yet: the prompt's last row ranks
+        (``layout.I_rank``), the one that predicts the answer's first token. It equals the row of a teacher-forced
+        answer that begins with [SEG], read before it. The trace holds this row's attention; its layout counts the
+        written tokens that were run, and has a read-out slot for each [SEG].
+        """
+        memory = Remembering(self.layers)
+        decoded = decode(memory, start, plan, vision, seed=seed, force=force)
+        watch = Stopwatch(start.hidden.device)
+        seg, end = self.prompter.seg_id, self.prompter.eos_id
+        shift = 1 if self.seg_row == "token" else 0
+        written = write(
+            memory,
+            decoded.sequence.hidden[:, -1],
+            self.embed,
+            self.lm_head,
+            most,
+            stop={end},
+            run_last={seg} if shift else (),
+        )
+        at = [i for i, token in enumerate(written.ids) if token == seg]
+        watch.lap("writing")
+        before = start.layout.T - 1 + shift
+        layout = replace(start.layout, N_out=written.n_run, I_seg=tuple(before + i for i in at))
+        text = self.prompter.decode(written.ids)
+        notes = decoded.notes
+        if written.ids[-1] != end:
+            notes += (f"the answer was cut off after {len(written.ids)} tokens: allow more by max_new_tokens",)
+        if not at:
+            notes += (f"the answer has no [SEG], so there is no mask: “{text}”",)
+        return replace(
+            decoded,
+            seg_state=written.states[[i + shift for i in at]],
+            trace=replace(decoded.trace, layout=layout),
+            notes=notes,
+            ms=decoded.ms | watch.ms,
+        ), text

@@ -1,0 +1,174 @@
+"""From queries to results: what was asked is checked, run alone, together or with the model writing, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from csp.checks import check_choice, check_integer
+from csp.decoder import Decoded, Stage, Stopwatch, decode
+from csp.flops import cost
+from csp.models.answers import MOST_NEW_TOKENS
+from csp.models.cache import picture_key
+from csp.models.prompt import Answer, Prompt
+from csp.shared import decode_together
+from csp.tokens import Sequence, VisionFeatures
+from csp.types import Force, Request, Result, SegMode, Template
+
+if TYPE_CHECKING:
+    from csp.models.lisa import Lisa, Seen
+
+# Queries that share one batch: more of them save little, and hidden states of all are in memory at once.
+TOGETHER = 16
+
+
+class Planner(Protocol):
+    """What a model asks of a method: a name, and a plan for N image tokens and L layers."""
+
+    @property
+    def name(self) -> str: ...
+
+    def plan(self, N: int, L: int) -> Seq[Stage]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What every query of one call has in common; `Lisa.segment` says what each field means.
+
+    Raises ValueError for what does not fit together.
+    """
+
+    picture: np.ndarray
+    method: Planner
+    seed: int
+    force: Force | None
+    answer: Answer | None
+    seg_mode: SegMode
+    template: Template
+    max_new_tokens: int
+    reuse: bool | None
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0, 2**63 - 1)
+        check_choice("seg_mode", self.seg_mode, ("teacher", "generated"))
+        check_integer("max_new_tokens", self.max_new_tokens, 1, MOST_NEW_TOKENS)
+        if self.generated and (self.answer is not None or self.reuse):
+            raise ValueError("answer= and reuse= are for answers that are given: leave them out with seg_mode='generated'")
+        if self.answer == "generated":
+            raise ValueError("answer must be \"full\" or \"cut\"; seg_mode='generated' lets the model write its answer")
+
+    @property
+    def generated(self) -> bool:
+        return self.seg_mode == "generated"
+
+
+def ask(model: Lisa, asked: Asked, queries: Seq[str], together: bool) -> list[Result]:
+    """A result for each query. ``together``: in batches that share what stands before their words."""
+    most = asked.max_new_tokens if asked.generated else 0
+    answer: Answer = "generated" if asked.generated else asked.answer or model.answer
+    prompts = [model.prompter(query, answer, model.seg_row, asked.template) for query in queries]
+    plan = asked.method.plan(model.N, model.L)
+    writer = model.writer() if asked.generated else None
+    requests = [_request(model, asked, query) for query in queries]
+    if not queries:
+        return []
+
+    watch = Stopwatch(model.device)
+    seen = model.encode(asked.picture)
+    starts = [Sequence.start(*model.embed(seen, prompt, most)) for prompt in prompts]
+    watch.lap("vision")
+    texts: list[str | None] = [None] * len(queries)
+    seed, force, vision = asked.seed, asked.force, seen.vision
+    if writer is not None:
+        pairs = [writer(start, plan, vision, seed=seed, force=force, most=most) for start in starts]
+        runs, texts = [run for run, _ in pairs], [text for _, text in pairs]
+    elif together:
+        runs = _together(model, asked, starts, plan, vision)
+    else:
+        runs = [decode(model.layers, start, plan, vision, seed=seed, force=force) for start in starts]
+    watch.lap("between")
+    maps = _masks(model, seen, [run.seg_state for run in runs], together)
+    watch.lap("mask")
+    share = {part: watch.ms[part] / len(queries) for part in ("vision", "mask")}
+    return [
+        _result(model, seen, request, prompt, run, *map_, text, share)
+        for request, prompt, run, map_, text in zip(requests, prompts, runs, maps, texts, strict=True)
+    ]
+
+
+def _request(model: Lisa, asked: Asked, query: str) -> Request:
+    knobs: dict[str, Any] = asdict(asked.method)  # type: ignore[call-overload]
+    return Request(
+        image=asked.picture,
+        query=query,
+        method=asked.method.name,
+        knobs=knobs,
+        seed=asked.seed,
+        model=model.name,
+        force=asked.force,
+        seg_mode=asked.seg_mode,
+        template=asked.template,
+    )
+
+
+def _together(
+    model: Lisa, asked: Asked, starts: Seq[Sequence], plan: Seq[Stage], vision: VisionFeatures
+) -> list[Decoded]:
+    """Batches over one prefix, which stays with the model if it is to be reused."""
+    key = f"{picture_key(asked.picture)} {asked.method!r} {asked.seed} {asked.force}"
+    kept = (model.prefixes.get(key) or ()) if asked.reuse else ()
+    runs: list[Decoded] = []
+    for i in range(0, len(starts), TOGETHER):
+        batch = starts[i : i + TOGETHER]
+        done, kept = decode_together(
+            model.caching, batch, plan, vision, seed=asked.seed, force=asked.force, kept=kept
+        )
+        runs += done
+    if asked.reuse:
+        model.prefixes.put(key, kept, sum(prefix.nbytes for prefix in kept))
+    return runs
+
+
+def _masks(model: Lisa, seen: Seen, states: Seq[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
+    """Logits and scores for the states of each query, in one batch if ``together``."""
+    if not together:
+        return [model.masks(seen, state) for state in states]
+    counts = [len(state) for state in states]
+    logits, iou = model.masks(seen, torch.cat(list(states)))
+    return list(zip(logits.split(counts), iou.split(counts), strict=True))
+
+
+def _result(
+    model: Lisa,
+    seen: Seen,
+    request: Request,
+    prompt: Prompt,
+    run: Decoded,
+    logits: Tensor,
+    iou: Tensor,
+    text: str | None,
+    share: dict[str, float],
+) -> Result:
+    config, layout = model.llm.config, run.trace.layout
+    result = Result(
+        request=request,
+        logits=logits.cpu().numpy(),
+        iou=iou.cpu().numpy(),
+        seg_state=run.seg_state.float().cpu().numpy(),
+        trace=run.trace,
+        cost=cost(run.trace.n_per_layer, layout.N_text, config.hidden_size, config.intermediate_size),
+        sam_input=seen.sam_input,
+        sam_size=model.mask_head.image_size,
+        ms={"vision": share["vision"], "select": 0.0, "decoder": 0.0} | run.ms | {"mask": share["mask"]},
+        notes=(*prompt.notes, *run.notes),
+        words=prompt.words,
+        text=text,
+    )
+    if len(result.iou) and not result.mask.any():
+        return replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
+    return result
