@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,20 +79,6 @@ def test_texts_do_not_overlap():
             wide = min(box.x1, other.x1) - max(box.x0, other.x0)
             high = min(box.y1, other.y1) - max(box.y0, other.y0)
             assert wide <= 0.5 or high <= 0.5, (a, b)
-
-
-@pytest.mark.parametrize("format", ["svg", "png", "pdf"])
-def test_two_processes_write_the_same_bytes(format, tmp_path):
-    code = (
-        "from synthetic import result; import csp.figures, sys\n"
-        f"csp.figures.save(csp.figures.stages([result()]), sys.argv[1] + '.{format}')"
-    )
-    digests = set()
-    for name in ("a", "b"):
-        env = {"PYTHONPATH": "tests:.", "PATH": "", "PYTHONHASHSEED": "random", "MPLCONFIGDIR": str(tmp_path)}
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, env=env)
-        digests.add(hashlib.sha256((tmp_path / f"{name}.{format}").read_bytes()).hexdigest())
-    assert len(digests) == 1
 
 
 def test_svg_keeps_text_as_text_and_asks_for_nothing():

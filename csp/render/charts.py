@@ -30,11 +30,13 @@ def token_steps(
     labels: Sequence[str] | None = None,
     width: float = 3.33,
     height: float = 1.7,
+    provenance: bool = False,
 ) -> Figure:
     """Image tokens in every decoder layer, a step per stage; the mean over layers is N_avg (Eq. 9).
 
     One result: its stages filled and counted, its mean dashed. Several: one line each. labels: legend, one
-    per result. width, height in inches. Raises ValueError for no result or a wrong number of labels.
+    per result. width, height in inches. provenance adds model, settings, seed and
+    version. Raises ValueError for no result or a wrong number of labels.
     """
     from matplotlib.figure import Figure
 
@@ -63,6 +65,10 @@ def token_steps(
         figure.legend(
             fontsize=typeset.SMALL, frameon=False, loc="outside upper center", ncols=2, handlelength=2.2
         )
+        if provenance:
+            told = typeset.wrap(words.provenance(results), width - 0.1, typeset.SMALL)
+            figure.supxlabel(told, x=0.01, ha="left", fontsize=typeset.SMALL, color="0.35")
+            figure.set_figheight(height + typeset.lines(told) * typeset.LINE)
     return figure
 
 

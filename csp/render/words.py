@@ -77,6 +77,18 @@ def bill(result: Result) -> str:
     return f"N_avg {number(round(n_avg, 1))} of {N} image tokens ({sign}{abs(saved):.0f} %)"
 
 
+def provenance(results: Sequence[Result], settings: Sequence[Result] | None = None) -> str:
+    """Where a figure comes from: models, settings, seeds, version. settings: the runs whose settings are told, all by
+    default.
+    """
+    from csp import __version__
+
+    models = ", ".join(sorted({result.request.model for result in results}))
+    told = "; ".join(dict.fromkeys(method(result) for result in settings or results))
+    seeds = ", ".join(str(seed) for seed in sorted({result.request.seed for result in results}))
+    return f"model {models}; {told}; seed {seeds}; csp {__version__}"
+
+
 def where(patches: Sequence[int] | NDArray, grid: tuple[int, int]) -> str:
     """Where on the grid patches lie, rows and columns from 1: "rows 5-9, columns 3-6"."""
     if len(patches) == 0:
