@@ -1,10 +1,11 @@
-"""The page's benchmark: how a move is split, and what it says of a machine that cannot run it."""
+"""The page's benchmarks: how a move is split, and what they say of a machine that cannot run them."""
 
 from __future__ import annotations
 
 import pytest
 
-from csp import bench
+from csp.bench import interactive, viewer
+from csp.bench.__main__ import main
 
 
 def test_parts_add_up_to_the_total():
@@ -17,39 +18,39 @@ def test_parts_add_up_to_the_total():
         "mask": 10,
         "dense": 1,
     }
-    move = bench.split(1000.0, server, arrived=1160.0, painted=1190.0)
+    move = interactive.split(1000.0, server, arrived=1160.0, painted=1190.0)
     assert move["total"] == 190
-    assert sum(move[part] for part in bench.PARTS) == pytest.approx(move["total"])
+    assert sum(move[part] for part in interactive.PARTS) == pytest.approx(move["total"])
     assert (
         move["send and queue"] == 40 and move["draw"] == 34 and move["receive"] == 20 and move["paint"] == 30
     )
 
 
 def test_the_report_has_medians():
-    moves = [dict.fromkeys((*bench.PARTS, "total"), float(i)) for i in (1, 2, 9)]
-    report = bench.report(moves, "Nc")
+    moves = [dict.fromkeys((*interactive.PARTS, "total"), float(i)) for i in (1, 2, 9)]
+    report = interactive.report({"moves": moves, "slider": "Nc"})
     assert "Nc moved 3 times" in report
     assert report.splitlines()[-1].split() == ["total", "2.0", "9.0"]
 
 
 def test_what_is_missing_is_said(capsys):
-    assert bench.main(["interactive", "--chromium", "/no/chromium"]) == 2
+    assert main(["interactive", "--chromium", "/no/chromium"]) == 2
     assert "apt-get install -y chromium" in capsys.readouterr().err
-    assert bench.main(["interactive", "--moves", "0"]) == 2
+    assert main(["interactive", "--moves", "0"]) == 2
     assert "--moves must be at least 1" in capsys.readouterr().err
-    assert bench.main(["viewer", "--tokens", "500"]) == 2
+    assert main(["viewer", "--tokens", "500"]) == 2
     assert "--tokens must be a square number" in capsys.readouterr().err
-    assert bench.main(["interactive", "--slider", "Lp"]) == 2
+    assert main(["interactive", "--slider", "Lp"]) == 2
     assert "Lp" in capsys.readouterr().err
 
 
 def test_the_viewers_report_has_medians_by_view():
-    report = bench.viewer_report({"state": [1.0, 2.0, 9.0], "arrival": [30.0]}, 576)
+    report = viewer.report({"ms": {"state": [1.0, 2.0, 9.0], "arrival": [30.0]}, "tokens": 576})
     assert [line.split()[-2:] for line in report.splitlines()[2:]] == [["2.0", "9.0"], ["30.0", "30.0"]]
     assert "run arrives" in report
 
 
 def test_the_made_up_run_is_one():
-    run = bench.made_up(24, 0)
+    run = viewer.made_up(24, 0)
     assert run.trace.n_avg == pytest.approx((8 * 144 + 6 * 576 + 18 * 16) / 32)
     assert run.mask.shape == (448, 448) and 0 < run.mask.mean() < 1

@@ -1,0 +1,56 @@
+"""``python -m csp.bench compare``: from the press of Compare to all methods on the page, in Chromium."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from csp.bench.browser import add_chromium, chromium
+from csp.bench.interactive import served
+from csp.bench.timing import machine, spread
+
+HELP = "from the press of Compare to all methods on the page, in Chromium"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="park", help="park, a folder or a hub id")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=3, help="scenes compared, after one that is not (default: 3)")
+    add_chromium(parser)
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Seconds to the first and to the last row, for every scene."""
+    if args.rounds < 1:
+        raise ValueError(f"--rounds must be at least 1, got {args.rounds}")
+    with chromium(args.chromium) as browser, served(args.model, args.device) as url:
+        return {"scenes": [_compare(browser, f"{url}?scene={i}&tab=compare") for i in range(args.rounds + 1)][1:]}
+
+
+def report(found: dict[str, Any]) -> str:
+    """Medians, and what they lie between."""
+    scenes = found["scenes"]
+    lines = [f"{scenes[0]['rows']} methods compared on {len(scenes)} scenes, seconds, median [least, most]; {machine()}"]
+    for part in ("first row", "last row", "timed runs too"):
+        median, low, high = spread([scene[part] for scene in scenes])
+        lines.append(f"{part:18} {median:6.2f} [{low:.2f}, {high:.2f}]")
+    return "\n".join(lines)
+
+
+def _compare(browser: Any, url: str) -> dict[str, float]:
+    page = browser.new_page(viewport={"width": 1360, "height": 900})
+    page.goto(url)
+    page.locator("#do_compare").wait_for()
+    began = time.perf_counter()
+    page.locator("#do_compare").click()
+    methods = page.locator(".csp-compare tbody tr")
+    methods.first.wait_for()
+    first = time.perf_counter() - began
+    # Milliseconds of the first round come after the last row.
+    page.wait_for_function("() => [...document.querySelectorAll('.csp-compare td[data-column=ms] b')].some(ms => /\\d/.test(ms.textContent))")
+    last = time.perf_counter() - began
+    page.locator(".csp-compare[data-state=done]").wait_for()
+    found = {"rows": methods.count(), "first row": first, "last row": last, "timed runs too": time.perf_counter() - began}
+    page.close()
+    return found

@@ -1,0 +1,142 @@
+"""Layers through torch.compile, and on a GPU a stage as one captured call: between small kernels a fast GPU waits for Python.
+
+One decoder layer is compiled, for any number of rows, and serves all layers: moving a slider compiles nothing. On CUDA the
+layers of a stage are then captured in a CUDA graph, one for every first layer, number of layers and bucket of rows that was
+asked for; capturing takes a few passes of that stage. Rows are padded at the end to multiples of `BUCKET`: attention is
+causal, so padding changes no row before it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from transformers import LlamaModel
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, repeat_kv
+
+from csp.caching import KV
+from csp.models.llama import Llama, _pick, _rotate, _softmax
+
+BUCKET = 32
+MOST_GRAPHS = 128
+
+Tensors = tuple[Tensor, ...]
+Capture = Callable[[Callable[..., Tensors], Tensors], Callable[..., Tensors]]
+"""Takes a function and arguments for it; returns what computes the same for other arguments of the same shapes."""
+
+
+class CompiledLlama(Llama):
+    """`csp.models.llama.Llama` with compiled layers; equal to it within rounding.
+
+    ``backend`` is torch.compile's. ``capture`` makes a stage one call: CUDA graphs on a GPU, nothing elsewhere, unless
+    given. Stages that keep keys and values or follow others' (`extend`) run as in the plain backend.
+    """
+
+    def __init__(self, llm: LlamaModel, backend: str | Callable[..., Any] = "inductor", capture: Capture | None = None) -> None:
+        super().__init__(llm)
+        self._step = torch.compile(_step, dynamic=True, backend=backend)
+        self._capture = capture
+        self._captured: OrderedDict[tuple[Any, ...], Callable[..., Tensors]] = OrderedDict()
+        self._one_at_a_time = Lock()
+
+    def _stage(
+        self,
+        first: int,
+        L: int,
+        hidden: Tensor,
+        position_ids: Tensor,
+        past: Sequence[KV],
+        record: Tensor | None,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor, Tensor | None, tuple[KV, ...]]:
+        if past or keep or self.llm.config._attn_implementation == "eager":
+            return super()._stage(first, L, hidden, position_ids, past, record, keep)
+        n = hidden.shape[1]
+        more = -n % BUCKET
+        padded = pad(hidden, (0, 0, 0, more))
+        tables = self._cos_sin(padded, pad(position_ids, (0, more)))
+        rows = () if record is None else (record.to(hidden.device),)
+        entering, out, *logits = self._call(first, L, padded, *tables, *rows)
+        maps = _softmax(logits[0], rows[0][:, None])[..., :n] if rows else None
+        return entering[:, :n], out[:, :n], maps, ()
+
+    def _call(self, first: int, L: int, *inputs: Tensor) -> Tensors:
+        """The layers of a stage in one call where calls can be captured."""
+
+        def layers(*inputs: Tensor) -> Tensors:
+            return self._layers(first, L, *inputs)
+
+        capture = self._capture or (cuda_graph if inputs[0].device.type == "cuda" else None)
+        if capture is None:
+            return layers(*inputs)
+        # A captured call has one set of buffers.
+        with self._one_at_a_time:
+            key = (first, L, *((tuple(part.shape), part.dtype) for part in inputs))
+            if key not in self._captured:
+                self._captured[key] = capture(layers, inputs)
+                if len(self._captured) > MOST_GRAPHS:
+                    self._captured.popitem(last=False)
+            self._captured.move_to_end(key)
+            return self._captured[key](*inputs)
+
+    def _layers(self, first: int, L: int, hidden: Tensor, cos: Tensor, sin: Tensor, rows: Tensor | None = None) -> Tensors:
+        """What entered the last layer and left it and, of ``rows``, attention before its softmax [L, B, H, r, n]."""
+        entering, logits = hidden, []
+        for index in range(first, first + L):
+            entering = hidden
+            hidden, products = self._step(self._layer(index), hidden, cos, sin, rows)
+            if products is not None:
+                logits.append(products)
+        return (entering, hidden) if rows is None else (entering, hidden, torch.stack(logits))
+
+
+class _Keys:
+    """What a layer takes for a cache: it only remembers the layer's rotated keys."""
+
+    keys: Tensor
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> KV:
+        self.keys = keys
+        return keys, values
+
+
+def _step(
+    layer: LlamaDecoderLayer, hidden: Tensor, cos: Tensor, sin: Tensor, rows: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """One layer, and its scaled products [B, H, r, n] of the queries at ``rows`` with all keys."""
+    cache: Any = _Keys()
+    out = layer(hidden, attention_mask=None, past_key_values=cache, position_embeddings=(cos, sin))
+    if rows is None:
+        return out, None
+    attn = layer.self_attn
+    states = attn.q_proj(layer.input_layernorm(_pick(hidden, rows))).unflatten(-1, (-1, attn.head_dim)).transpose(1, 2)
+    q = _rotate(states, _pick(cos, rows), _pick(sin, rows))
+    return out, q @ repeat_kv(cache.keys, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
+
+
+def cuda_graph(run: Callable[..., Tensors], inputs: Tensors) -> Callable[..., Tensors]:
+    """``run`` captured on the current GPU; see `Capture`. Results are copies, so that the next call may overwrite."""
+    own = tuple(part.clone() for part in inputs)
+    # Compiling and choosing kernels must be over before capturing, on a stream of its own as CUDA asks.
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(2):
+            run(*own)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        made = run(*own)
+
+    def replay(*inputs: Tensor) -> Tensors:
+        for mine, given in zip(own, inputs, strict=True):
+            mine.copy_(given)
+        graph.replay()
+        return cast(Tensors, tuple(part.clone() for part in made))
+
+    return replay
