@@ -37,8 +37,9 @@ class Writer:
         seed: int = 0,
         force: Force | None = None,
         most: int = MAX_NEW_TOKENS,
-    ) -> tuple[Decoded, str]:
-        """Run a prompt by ``plan``, write at most ``most`` tokens after it, and read a state for each [SEG] among them.
+    ) -> tuple[Decoded, tuple[int, ...]]:
+        """Run a prompt by ``plan``, write at most ``most`` tokens after it, and read a state for each [SEG] among them:
+        what `decode` gives, and the tokens.
 
         ``start`` ends with the prompt. While tokens are chosen no [SEG] is there yet: the prompt's last row ranks
         (``layout.I_rank``), the one that predicts the answer's first token. It equals the row of a teacher-forced
@@ -63,16 +64,16 @@ class Writer:
         watch.lap("writing")
         before = start.layout.T - 1 + shift
         layout = replace(start.layout, N_out=written.n_run, I_seg=tuple(before + i for i in at))
-        text = self.prompter.decode(written.ids)
         notes = decoded.notes
         if written.ids[-1] != end:
             notes += (f"the answer was cut off after {len(written.ids)} tokens: allow more by max_new_tokens",)
         if not at:
-            notes += (f"the answer has no [SEG], so there is no mask: “{text}”",)
-        return replace(
+            notes += (f"the answer has no [SEG], so there is no mask: “{self.prompter.decode(written.ids)}”",)
+        wrote = replace(
             decoded,
             seg_state=written.states[[i + shift for i in at]],
             trace=replace(decoded.trace, layout=layout),
             notes=notes,
             ms=decoded.ms | watch.ms,
-        ), text
+        )
+        return wrote, written.ids

@@ -86,7 +86,7 @@ def ask(model: Lisa, asked: Asked, queries: Seq[str], together: bool) -> list[Re
     seed, force, vision = asked.seed, asked.force, seen.vision
     if writer is not None:
         pairs = [writer(start, plan, vision, seed=seed, force=force, most=most) for start in starts]
-        runs, texts = [run for run, _ in pairs], [text for _, text in pairs]
+        runs, texts = [run for run, _ in pairs], [model.prompter.decode(ids) for _, ids in pairs]
     elif together:
         runs = _together(model, asked, starts, plan, vision)
     else:
