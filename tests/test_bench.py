@@ -9,7 +9,7 @@ import statistics
 import pytest
 import torch
 
-from csp.bench import decoder, memory, stand, timing, trace
+from csp.bench import decoder, memory, queries, stand, timing, trace
 from csp.bench.__main__ import main
 from csp.bench.alive import Alive
 from csp.flops import cost
@@ -179,6 +179,32 @@ def test_memory_runs(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     assert "peak / (weights + activations)" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("tiny")
+def test_queries_run(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    file = tmp_path / "queries.json"
+    flags = ["--device", "cpu", "--rounds", "1", "--queries", "3", "--json", str(file)]
+    assert main(["queries", "--shape", "park", *flags]) == 0
+    found = json.loads(file.read_text())
+    assert list(found["seconds"]["model"]) == [
+        "first query", "another, picture kept", "another, prefix kept", "3 at once, each",
+    ]
+    assert list(found["seconds"]["decoder"]) == ["first query", "another, prefix kept", "3 at once, each"]
+    assert "decoder alone: park" in capsys.readouterr().out
+
+
+def test_queries_differ_behind_one_prefix() -> None:
+    """What is timed as another query, or as several, gives what each would give by itself."""
+    made = stand.build(TINY, torch.device("cpu"), torch.float32)
+    jobs = queries.decoder_jobs(made, METHODS["csp"](), 3)
+    alone = jobs["first query"]()
+    together, prefixes = jobs["3 at once, each"]()
+    torch.testing.assert_close(together[0].seg_state, alone.seg_state, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(together[1].seg_state, alone.seg_state, atol=1e-2)
+    assert [prefix.P for prefix in prefixes] == [3 + 64, 3 + 256, 3]
+    (another,), _ = jobs["another, prefix kept"]()
+    torch.testing.assert_close(another.seg_state, together[1].seg_state, rtol=1e-3, atol=1e-4)
+
+
 def test_growth_is_the_slope() -> None:
     assert memory.slope([5, 7, 9, 11]) == 2
     assert memory.slope([3, 3, 3]) == 0 and memory.slope([3]) == 0
@@ -218,6 +244,8 @@ def test_bytes_alive_are_counted_once_and_freed() -> None:
         (["decoder", "--dtype", "int8"], "dtype must be one of"),
         (["trace", "--clock", "sun"], "sun"),
         (["memory", "--runs", "-1"], "--runs must be at least 0"),
+        (["queries", "--queries", "1"], "--queries must be in 2..64"),
+        (["queries", "--method", "magic"], "--method must be one of full"),
         ([], "required"),
     ],
 )

@@ -7,11 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csp.bench import decoder, interactive, memory, trace, viewer
+from csp.bench import decoder, interactive, memory, queries, trace, viewer
 from csp.bench.timing import machine
 from csp.flags import Parser
 
-KINDS = {"decoder": decoder, "trace": trace, "memory": memory, "interactive": interactive, "viewer": viewer}
+KINDS = {
+    "decoder": decoder,
+    "trace": trace,
+    "memory": memory,
+    "queries": queries,
+    "interactive": interactive,
+    "viewer": viewer,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

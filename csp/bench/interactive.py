@@ -50,7 +50,7 @@ def interactive(model: str, device: str, slider: str, moves: int, path: str) -> 
     """
     if moves < 1:
         raise ValueError(f"--moves must be at least 1, got {moves}")
-    with chromium(path) as browser, _served(model, device) as url:
+    with chromium(path) as browser, served(model, device) as url:
         page = browser.new_page(viewport={"width": 1360, "height": 900})
         page.goto(url)
         page.wait_for_selector(".csp-results[data-run]")
@@ -60,7 +60,8 @@ def interactive(model: str, device: str, slider: str, moves: int, path: str) -> 
 
 
 @contextmanager
-def _served(model: str, device: str) -> Iterator[str]:
+def served(model: str, device: str) -> Iterator[str]:
+    """The address of the page, served by this process."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     import csp
     from csp.session import Session
