@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     here.
     """
     from csp.methods import METHODS
+    from csp.models.answers import MAX_NEW_TOKENS
 
     main = Parser(
         prog="python -m csp.segment",
@@ -42,7 +43,12 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument(
         "--instances", help="a folder with a YOLO yaml and model.safetensors (default: the model's own)"
     )
-    main.add_argument("--answer", default="full", help="full, or cut: end the sequence at the read-out row")
+    main.add_argument("--answer", help="full, or cut: end the sequence at the read-out row (default: full)")
+    main.add_argument(
+        "--seg-mode", default="teacher", help="teacher: the answer is given, or generated (default: teacher)"
+    )
+    main.add_argument("--template", default="auto", help="auto, refer, sentence or chat: the form of the question")
+    main.add_argument("--max-new-tokens", default=str(MAX_NEW_TOKENS), help="how long a generated answer may become")
     add_knobs(main)
     return main
 
@@ -67,11 +73,13 @@ def write(result: Result, folder: Path) -> list[Path]:
 
 
 def summary(result: Result) -> str:
-    """The run in four lines: what was found, what it cost, how long it took, what to know."""
+    """The run in a few lines: what was written and found, what it cost, how long it took, what to know."""
     cost, share = result.cost, result.mask.mean()
+    scores = ", ".join(f"{score:.2f}" for score in result.iou)
     lines = [
-        f"{result.request.query!r}: mask covers {share:.1%} of the picture, SAM's own score "
-        f"{', '.join(f'{score:.2f}' for score in result.iou)}",
+        *([] if result.text is None else [f"answer: {result.text}"]),
+        f"{result.request.query!r}: "
+        + (f"mask covers {share:.1%} of the picture, SAM's own score {scores}" if scores else "no mask"),
         f"{result.request.method}: {cost.n_avg:.1f} of {result.trace.layout.N} image tokens on average, "
         f"{cost.flops / 1e9:.2f} GFLOPs in the decoder",
         "ms: " + ", ".join(f"{part} {value:.0f}" for part, value in result.ms.items()),
@@ -88,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         # All that can be refused is refused before weights are read.
         method = method_of(args["method"], given_knobs(args))
-        seed = parse("seed", args["seed"], 0)
+        seed, most = parse("seed", args["seed"], 0), parse("max-new-tokens", args["max_new_tokens"], 0)
         picture = images.read(Path(args["picture"]))
         model = load(
             args["model"],
@@ -98,7 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             device=args["device"],
             dtype=args["dtype"],
         )
-        result = model.segment(picture, args["query"], method, seed=seed, answer=args["answer"])
+        result = model.segment(
+            picture,
+            args["query"],
+            method,
+            seed=seed,
+            answer=args["answer"],
+            seg_mode=args["seg_mode"],
+            template=args["template"],
+            max_new_tokens=most,
+        )
         files = write(result, args["out"])
     except (ValueError, OSError) as error:
         print(f"segment: {' '.join(str(error).split())}", file=sys.stderr)

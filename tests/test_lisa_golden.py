@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,58 @@ def test_several_masks_of_one_answer(
     assert list(layout.I_seg) == g["seg_read_index"].tolist() and len(layout.I_seg) == 2
     close(model.text_hidden_fcs(ran.seg_state), g["pred_embeddings"], 5e-5)
     close(model.masks(seen, ran.seg_state)[0][:, None], g["low_res_masks"], 3e-4)
+
+
+@pytest.mark.parametrize(("case", "picture"), [("e0", "s0"), *GENERATED])
+def test_written_answers(model: Lisa, golden: dict[str, np.ndarray], case: str, picture: str) -> None:
+    """Greedy decoding over a cache writes what the official code writes without one, [SEG] or not."""
+    g = {name.split("/")[1]: value for name, value in golden.items() if name.startswith(f"{case}/")}
+    ids, official = g["prompt_ids"][0].tolist(), g["output_ids"][0].tolist()
+    at = ids.index(IMAGE)
+    prompt = Prompt(tuple(ids[:at]), tuple(ids[at + 1 :]), (), (), (), answer="generated")
+    seen = model.encode(golden[f"{picture}/raw_image"])
+    start = Sequence.start(*model.embed(seen, prompt))
+    ran, written = model.writer()(start, Full().plan(model.N, model.L), seen.vision, most=len(official) - len(ids))
+    assert [*ids, *written] == official
+    assert list(ran.trace.layout.I_seg) == g["seg_read_index"].tolist()
+    close(model.text_hidden_fcs(ran.seg_state), g["pred_embeddings"], 5e-5)
+    logits, iou = model.masks(seen, ran.seg_state)
+    close(logits[:, None], g["low_res_masks"], 3e-4)
+    close(iou[:, None], g["iou_predictions"], 1e-4)
+
+
+def test_a_written_answer_from_end_to_end(model: Lisa, golden: dict[str, np.ndarray]) -> None:
+    result = model.segment(golden["s0/raw_image"], "the tree", Full(), seg_mode="generated", max_new_tokens=5)
+    assert result.text and result.trace.layout.N_out == 4 and result.trace.layout.N_usr == len(result.words)
+    assert len(result.masks) == result.text.count("[SEG]") == len(result.trace.layout.I_seg)
+
+
+def test_written_tokens_as_words(model: Lisa) -> None:
+    prompter = model.prompter
+    assert isinstance(prompter, LlamaPrompt)
+    ids = prompter.encode(["Sure, it is", prompter.seg_id, " and", prompter.seg_id, ".", prompter.eos_id])
+    assert prompter.decode(ids) == "Sure, it is [SEG] and [SEG]."
+    assert prompter.decode([]) == "" and prompter.decode([prompter.seg_id, 9999]) == "[SEG]"
+
+
+@pytest.mark.parametrize(
+    ("template", "query", "asked"),
+    [
+        ("refer", "The Tree", "\n What is the tree in this image? Please output segmentation mask. ASSISTANT: "),
+        ("sentence", "The Tree", "\n The Tree Please output segmentation mask. ASSISTANT: "),
+        ("chat", "The Tree?", "\nThe Tree? ASSISTANT: "),
+        ("auto", "The Tree", "\n What is the tree in this image? Please output segmentation mask. ASSISTANT: "),
+        ("auto", "Is it?", "\n Is it? Please output segmentation mask. ASSISTANT: "),
+    ],
+)
+def test_forms_of_a_question(model: Lisa, template: Any, query: str, asked: str) -> None:
+    prompter = model.prompter
+    assert isinstance(prompter, LlamaPrompt)
+    prompt = prompter(query, "generated", template=template)
+    assert [*prompt.usr, prompter.seg_id] == prompter.encode([prompter.added["<im_end>"], asked, prompter.seg_id])
+    assert prompt.out == prompt.I_seg == ()
+    with pytest.raises(ValueError, match="template must be one of auto, refer, sentence, chat, got 'free'"):
+        prompter(query, template="free")  # type: ignore[arg-type]
 
 
 def test_pixels_of_the_picture(model: Lisa, golden: dict[str, np.ndarray]) -> None:

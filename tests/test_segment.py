@@ -65,6 +65,24 @@ def test_a_run_writes_its_files(
     assert Image.open(out / "stages.png").size[0] > 1000
 
 
+LISA = Path(__file__).parent / "data/lisa"
+
+
+def test_a_model_that_writes(photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tower, sizes = str(LISA / "clip-vit-tiny-patch14"), str(LISA / "sam_config.json")
+    parts = ["--model", str(LISA / "lisa-tiny"), "--clip", tower, "--sam", sizes, "--device", "cpu", "--dtype", "float32"]
+    asked = ["--method", "full", "--seg-mode", "generated", "--max-new-tokens", "3", "--template", "chat"]
+    code = main([photo, "the tree", *parts, *asked, "--out", str(tmp_path)])
+    printed = capsys.readouterr()
+    assert code == 0 and not printed.err
+    result = Result.open(tmp_path / "run.npz")
+    assert result.text and f"answer: {result.text}\n" in printed.out
+    # Three tokens hold no [SEG] here: every file is written all the same.
+    assert "'the tree': no mask" in printed.out and "note: the answer has no [SEG]" in printed.out
+    assert json.loads((tmp_path / "run.json").read_text())["text"] == result.text
+    assert not np.asarray(Image.open(tmp_path / "mask.png")).any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -83,6 +101,8 @@ def test_a_run_writes_its_files(
         (["{photo}", "a dog", "--colour", "red"], "unrecognized arguments: --colour red"),
         (["{photo}", "a dog", "--device", "gpu"], "device must be auto"),
         (["{photo}", "a dog", "--answer", "half"], "answer must be"),
+        (["{photo}", "a dog", "--seg-mode", "generated"], "park has no lm_head, so that it cannot write an answer"),
+        (["{photo}", "a dog", "--max-new-tokens", "some"], "max-new-tokens must be an integer, got 'some'"),
     ],
 )
 def test_wrong_requests_get_one_line(

@@ -281,7 +281,9 @@ class LlamaPrompt:
 
     def decode(self, ids: Sequence[int]) -> str:
         named = {i: name for name, i in self.added.items()}
-        stretches = [(added, list(some)) for added, some in groupby((i for i in ids if i != self.eos_id), named.__contains__)]
+        # A head may have rows beyond the vocabulary, which stand for nothing.
+        ids = [i for i in ids if i != self.eos_id and (i in named or i < self.pieces.get_piece_size())]
+        stretches = [(added, list(some)) for added, some in groupby(ids, named.__contains__)]
         return tidy(
             " ".join(named[i] for i in some) if added else self.pieces.decode(some) for added, some in stretches
         )
