@@ -15,8 +15,10 @@ from torch import nn
 from transformers import LlamaModel
 
 from csp import hub
+from csp.checks import check_choice
 from csp.methods import CSP
 from csp.models import quantize as bits
+from csp.models.backends import BACKENDS
 from csp.models.build import (
     build_clip,
     build_instances,
@@ -50,6 +52,7 @@ def load(
     quantize: str | None = None,
     offload_sam: bool = False,
     report: LoadReport | None = None,
+    backend: str = "plain",
 ) -> Lisa:
     """Load a model by name ("park"), folder or hub id ("xinlai/LISA-7B-v1").
 
@@ -60,7 +63,8 @@ def load(
     folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize` ("8bit", "4bit") keeps the decoder's
     layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder on the CPU between pictures.
     The device "meta" assembles the model's skeleton: every name and shape is checked, no weight is read. A `report`
-    that is not strict collects what is missing or has another shape, where the default raises.
+    that is not strict collects what is missing or has another shape, where the default raises. `backend` says how
+    the decoder's layers are run: "plain", "onednn" (float32 on a CPU) or "compiled" (`csp.models.backends`).
 
     Raises ValueError naming what is missing or does not fit, before anything large is read where possible.
     """
@@ -69,6 +73,7 @@ def load(
     own: dict[str, Any] = config.get("csp", {})
     target = pick_device(device)
     kind = pick_dtype(dtype if dtype is not None else own.get("dtype"), target)
+    run_layers = BACKENDS[check_choice("backend", backend, tuple(BACKENDS))]
     if quantize is not None:
         bits.check(quantize, target)
     clip_folder = find_clip(folder, config, clip)
@@ -106,6 +111,7 @@ def load(
         seg_row=own.get("seg_row", "before"),
         report=report,
         lm_head=lm_head,
+        layers=run_layers(llm),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch._dynamo.backends.registry import lookup_backend
 from torch.nn import functional as F
 
+import csp
 from csp.decoder import Decoded, decode
 from csp.methods import CSP, FastV, Full, Method, PruMerge, PyramidDrop, SparseVLM, VisionZip
 from csp.models import compiled
@@ -186,3 +187,23 @@ def test_what_follows_others_runs_plainly() -> None:
     with torch.no_grad():
         ours, theirs = (each.extend(0, 8, hidden, ids) for each in (layers, plain))
     assert torch.equal(ours.hidden, theirs.hidden) and ours.past[0][0].shape[2] == 20
+
+
+def test_without_a_compiler_the_remedy_is_named() -> None:
+    def none(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        raise RuntimeError("No working C++ compiler found")
+
+    torch._dynamo.reset()
+    with pytest.raises(ValueError, match=r"No working C\+\+ compiler.*backend='plain'"):
+        decode(CompiledLlama(tiny.llama(), backend=none), tiny.start(), PLANS["full"].plan(tiny.N, 8))
+
+
+def test_a_model_is_loaded_with_a_backend() -> None:
+    scene = csp.park.scene(7, split="test")
+    plain, other = (csp.load("park", device="cpu", backend=name) for name in ("plain", "onednn"))
+    assert type(other.layers) is OneDNNLlama and other.caching is other.layers
+    ours, theirs = (model.segment(scene.image, scene.queries[0][1]) for model in (other, plain))
+    assert (ours.mask == theirs.mask).mean() > 0.999
+    assert abs(ours.logits - theirs.logits).max() < 1e-3
+    with pytest.raises(ValueError, match="backend must be one of plain, onednn, compiled, got 'fast'"):
+        csp.load("park", backend="fast")

@@ -34,7 +34,8 @@ class CompiledLlama(Llama):
     """`csp.models.llama.Llama` with compiled layers; equal to it within rounding.
 
     ``backend`` is torch.compile's. ``capture`` makes a stage one call: CUDA graphs on a GPU, nothing elsewhere, unless
-    given. Stages that keep keys and values or follow others' (`extend`) run as in the plain backend.
+    given. Stages that keep keys and values or follow others' (`extend`) run as in the plain backend. Raises
+    ValueError, when first run, where there is no compiler.
     """
 
     def __init__(self, llm: LlamaModel, backend: str | Callable[..., Any] = "inductor", capture: Capture | None = None) -> None:
@@ -61,7 +62,15 @@ class CompiledLlama(Llama):
         padded = pad(hidden, (0, 0, 0, more))
         tables = self._cos_sin(padded, pad(position_ids, (0, more)))
         rows = () if record is None else (record.to(hidden.device),)
-        entering, out, *logits = self._call(first, L, padded, *tables, *rows)
+        try:
+            entering, out, *logits = self._call(first, L, padded, *tables, *rows)
+        except RuntimeError as error:
+            from torch._dynamo.exc import BackendCompilerFailed
+
+            if not isinstance(error, BackendCompilerFailed):
+                raise
+            why = " ".join(str(error).partition("\n\nSet ")[0].split())
+            raise ValueError(f"torch.compile built no layer ({why}): install a C++ compiler, or use backend='plain'") from error
         maps = _softmax(logits[0], rows[0][:, None])[..., :n] if rows else None
         return entering[:, :n], out[:, :n], maps, ()
 

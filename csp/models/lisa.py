@@ -65,7 +65,8 @@ class Lisa:
     "token": [SEG]'s own); `answer` whether the teacher-forced answer stays in the sequence ("full") or ends
     at that row ("cut": the same masks, since attention is causal). `method` is what `segment` runs by
     default. Up to `cache_bytes` of encoded pictures are kept, and up to `prefix_bytes` of keys and values for
-    `segment(..., reuse=True)`. Without `lm_head` the model cannot write.
+    `segment(..., reuse=True)`. Without `lm_head` the model cannot write. `layers` run `llm` another way
+    (`csp.models.backends`).
     """
 
     def __init__(
@@ -85,12 +86,13 @@ class Lisa:
         report: LoadReport | None = None,
         lm_head: nn.Module | None = None,
         prefix_bytes: int = PREFIX_BYTES,
+        layers: Llama | None = None,
     ):
         self.name, self.llm, self.clip, self.projector = name, llm, clip, projector
         self.text_hidden_fcs, self.mask_head, self.prompter = text_hidden_fcs, mask_head, prompter
         self.method, self.instances, self.seg_row, self.answer = method, instances, seg_row, answer
         self.report, self.lm_head = report, lm_head
-        self.caching = Llama(llm)
+        self.caching = layers or Llama(llm)
         self.layers: DecoderLayers = self.caching
         self.cache: ByteCache[Seen] = ByteCache(cache_bytes)
         self.prefixes: ByteCache[tuple[Prefix, ...]] = ByteCache(prefix_bytes)
