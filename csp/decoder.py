@@ -204,14 +204,14 @@ def decode(
     watch = Stopwatch(start.hidden.device)
     entering: Tensor | None = None
     done = 0
-    ran: list[tuple[Entered, Ran]] = []
+    ran: list[tuple[Entered, Tensor | None]] = []
     for stage in plan:
         entered = enter(stage, View(layers, start, now, done, entering, vision, rng), force)
         now = entered.sequence
         watch.lap("select")
         rows = now.rows(layout.I_rank) if record and layout.I_rank else None
         out = layers.run(done, stage.L, now.hidden, now.position_ids, rows)
-        ran.append((entered, out))
+        ran.append((entered, out.rows))
         now, entering, done = now.with_hidden(out.hidden), out.entering, done + stage.L
         watch.lap("decoder")
     state = layers.norm(now.hidden[:, now.rows(layout.I_seg).to(now.hidden.device)])[0]
@@ -270,18 +270,18 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def notes_of(ran: Seq[tuple[Entered, Ran]]) -> tuple[str, ...]:
-    """What the stages told, each note once."""
+def notes_of(ran: Seq[tuple[Entered, Tensor | None]]) -> tuple[str, ...]:
+    """What the stages told, each note once; ``ran`` as in `trace_of`."""
     return tuple(dict.fromkeys(note for entered, _ in ran for note in entered.choice.notes))
 
 
-def trace_of(layout: Layout, ran: Seq[tuple[Entered, Ran]]) -> Trace:
-    """Everything that ran, as numpy."""
+def trace_of(layout: Layout, ran: Seq[tuple[Entered, Tensor | None]]) -> Trace:
+    """Everything that ran, as numpy: the stages, each with its recorded attention rows [L, n] where there are any."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
     heads: dict[int, np.ndarray] = {}
     rank_layer: int | None = None
     done = 0
-    for entered, out in ran:
+    for entered, recorded in ran:
         stage, choice, now = entered.stage, entered.choice, entered.sequence
         image = now.image
         records.append(
@@ -298,11 +298,11 @@ def trace_of(layout: Layout, ran: Seq[tuple[Entered, Ran]]) -> Trace:
             )
         )
         n_per_layer += [image.n] * stage.L
-        if out.rows is None:
+        if recorded is None:
             A_SEG.append(np.full((stage.L, layout.N), np.nan))
             A_text.append(np.full((stage.L, layout.N_usr), np.nan))
         else:
-            rows = out.rows.cpu()
+            rows = recorded.cpu()
             A_SEG.append(image.to_patches(rows[:, now.image_rows]).numpy())
             A_text.append(rows[:, now.rows(range(layout.usr.start, layout.usr.stop))].numpy())
         if choice.rank_layer is not None:

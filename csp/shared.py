@@ -71,7 +71,7 @@ class _Query:
     rng: torch.Generator
     now: Sequence
     entering: Tensor | None = None
-    ran: list[tuple[Entered, Ran]] = field(default_factory=list)
+    ran: list[tuple[Entered, Tensor | None]] = field(default_factory=list)
 
 
 @torch.no_grad()
@@ -111,7 +111,7 @@ def decode_together(
         prefixes.append(prefix)
         outs = _follow(layers, done, stage.L, nows, prefix, record)
         for query, e, out in zip(queries, entered, outs, strict=True):
-            query.ran.append((e, out))
+            query.ran.append((e, out.rows))
             query.now, query.entering = e.sequence.with_hidden(out.hidden), out.entering
         done += stage.L
         watch.lap("decoder")

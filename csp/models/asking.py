@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from csp.models.lisa import Lisa, Seen
 
 # Queries that share one batch: more of them save little, and hidden states of all are in memory at once.
-TOGETHER = 16
+TOGETHER = 8
 
 
 class Planner(Protocol):
