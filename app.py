@@ -14,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
     parser.add_argument("--model", default="park", help="park, a folder or a hub id")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled")
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     args = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
     from csp.ui import build, launch_options
 
     try:
-        session = Session(csp.load(args.model, device=args.device))
+        session = Session(csp.load(args.model, device=args.device, backend=args.backend))
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--out", default="out", type=Path, help="folder to write to (default: out)")
     main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
+    main.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled (default: plain)")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
     main.add_argument(
@@ -105,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             instances=args["instances"],
             device=args["device"],
             dtype=args["dtype"],
+            backend=args["backend"],
         )
         result = model.segment(
             picture,

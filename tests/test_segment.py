@@ -88,6 +88,7 @@ def test_a_model_that_writes(photo: str, tmp_path: Path, capsys: pytest.CaptureF
     [
         ([], "required: picture, query"),
         (["{photo}"], "required: query"),
+        (["{photo}", "q", "--backend", "fast"], "backend must be one of plain, onednn, compiled, got 'fast'"),
         (["nowhere.png", "a dog"], "no picture file 'nowhere.png'"),
         (["{photo}", "  "], "1 to 512 characters"),
         (["{photo}", "a dog", "--Nc", "many"], "Nc must be an integer, got 'many'"),
