@@ -23,7 +23,7 @@ from csp import images
 from csp.checks import check_choice, check_integer, check_number
 from csp.render import figures, overlays, palette, typeset, views
 from csp.types import Request, Result
-from csp.ui.album import EXAMPLES, Album, source_of
+from csp.ui.album import Album, source_of
 from csp.ui.payload import SMALL, Look, Payload, data_uri, four, payload
 from csp.ui.saved import python_lines, rle
 from csp.ui.viewer import packing
@@ -56,7 +56,7 @@ class Explore:
     def __init__(self, session: Session):
         self.session = session
         self.card = session.card
-        self.album = Album()
+        self.album = Album(drawn=self.card.name == "park")
         self.methods = {card.name: card for card in session.catalogue()}
 
     def run(self, **controls: Any) -> Payload:
@@ -70,9 +70,12 @@ class Explore:
             result = file()
             out = payload(result)
             out["notes"].insert(
-                0, f"Opened from a file, made by {result.request.model}: the controls did not move."
+                0,
+                f"Opened from a file, made by {result.request.model}: the controls did not move, and Download is of their "
+                "run, not of this one.",
             )
-            return out | {"viewer": packing.payload(result)}
+            # What the viewer offers to run again would run on the page's own picture and model.
+            return out | {"viewer": packing.payload(result) | {"opened": True}}
 
         return self._guard(work)
 
@@ -104,34 +107,38 @@ class Explore:
 
     def scene(self, number: Any) -> Payload:
         """A park scene: its number, picture, source and suggested queries."""
+        return self._guard(lambda: self._picture(source_of(self._numbered(number))))
 
-        def work() -> Payload:
-            n = whole("scene", number)
-            scene = self.album.scene(n)
-            return {
-                "number": n,
-                "image": scene.image,
-                "source": source_of(n),
-                "suggestions": self.suggestions(n),
-            }
+    def picture(self, source: Any) -> Payload:
+        """A picture of the album by its source: its number (None for a photograph), picture, source, suggestions."""
+        return self._guard(lambda: self._picture(source))
 
-        return self._guard(work)
+    def _numbered(self, number: Any) -> int:
+        n = whole("scene", number)
+        self.album.scene(n)
+        return n
 
-    def suggestions(self, number: int) -> list[Payload]:
-        """Queries for a scene, ready for the page."""
-        return [{"family": s.family, "text": s.text} for s in self.album.suggestions(number)]
+    def _picture(self, source: Any) -> Payload:
+        image = self.album.of(source)
+        if image is None:
+            raise ValueError("there is no picture: choose an example, make a new scene or upload one")
+        asked = [{"family": one.family, "text": one.text} for one in self.album.offered(source)]
+        return {"number": self.album.number(source), "image": image, "source": source, "suggestions": asked}
 
     def gallery(self) -> list[Payload]:
-        """Thumbnails of the example scenes with a query each."""
+        """Thumbnails of the example pictures with a query each."""
         out = []
-        for number, family in EXAMPLES.items():
-            scene = self.album.scene(number)
-            query = self.album.asked(number, family)
-            small = np.asarray(
-                cv2.resize(scene.image, (SMALL, SMALL), interpolation=cv2.INTER_AREA), np.uint8
-            )
-            alt = f"Park scene {number}, ask: {query}"
-            out.append({"scene": number, "query": query, "src": data_uri(small), "alt": alt})
+        for source, query in self.album.examples():
+            image = self.album.of(source)
+            assert image is not None
+            scale = SMALL / min(image.shape[:2])
+            size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+            small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+            kind, _, name = source.partition(":")
+            alt = f"Park scene {name}, ask: {query}" if kind == "scene" else f"Photograph: {name}, ask: {query}"
+            top, left = (small.shape[0] - SMALL) // 2, (small.shape[1] - SMALL) // 2
+            square = small[top : top + SMALL, left : left + SMALL]
+            out.append({"source": source, "query": query, "src": data_uri(square), "alt": alt})
         return out
 
     def defaults(self) -> dict[str, Any]:
@@ -153,9 +160,9 @@ class Explore:
         if not isinstance(query, str) or not query.strip():
             raise ValueError("the query is empty: type what to look for, or choose a suggestion")
         source = controls.get("source", "")
-        scene = self.album.of(source)
-        if scene is not None:
-            image = scene.image
+        known = self.album.of(source)
+        if known is not None:
+            image = known
         elif controls.get("image") is None:
             raise ValueError("there is no picture: choose an example, make a new scene or upload one")
         else:
@@ -164,8 +171,8 @@ class Explore:
         seed = check_integer("seed", whole("seed", controls.get("seed", 0)), 0, 2**31 - 1)
         knobs, force = self._knobs(method, controls), controls.get("force") or None
         request = Request(image, query, method, knobs, seed, self.card.name, force)
-        number = None if scene is None else int(source.removeprefix("scene:"))
-        return Asked(request, self.album.truth(source, query), number, self._look(controls))
+        truth = self.album.truth(source, query)
+        return Asked(request, truth, self.album.number(source), self._look(controls))
 
     def _knobs(self, method: str, controls: Mapping[str, Any]) -> dict[str, Any]:
         """The knobs that the page has a control for; a pair of Lc and Ls that does not fit is cut where the

@@ -110,7 +110,7 @@ const STEPS = [
 // Values that the texts quote, by their data-live names.
 const liveValues = (run) => {
   const [H, W] = run.size, [x0, y0, x1, y1] = run.crop, k = run.knobs, i = clusterStage(run), bend = elbow(run);
-  const row = run.attention[scatterEnd(run)], share = (a, b) => (b ? drop(a / b) : "?");
+  const row = run.attention[scatterEnd(run)], share = (a, b) => (b ? drop(a / b) : "\u2013");
   const known = (value) => (value === undefined || value === null ? "\u2013" : String(value));
   return {
     grid: `${run.grid[0]} \u00d7 ${run.grid[1]}`, N: run.N, crop: `${Math.round((100 * (x1 - x0) * (y1 - y0)) / (H * W))} %`,

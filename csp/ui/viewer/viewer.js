@@ -76,9 +76,12 @@ const bar = makeStageBar($("stagebar"), look, (layers) => trigger("layers", laye
 const lesson = makeLessons($("lesson"), (change) => set(change), () => address());
 const history = makeHistory((entry) => enter(entry), (link) => trigger("recall", { link }));
 
+const ONLY_SHOWN = "A saved run is only shown: the model that made it is not here to run again.";
+
 const act = (name, patch) => {
   if (patch < 0) return;
   if (name === "pin") set({ pins: s.pins.includes(patch) ? s.pins.filter((p) => p !== patch) : [...s.pins, patch].slice(-6) });
+  else if (run.opened) say(ONLY_SHOWN);
   else {
     const stage = stageHere().name, orders = s.force[stage] || { keep: new Set(), drop: new Set() };
     const [on, off] = name === "keep" ? [orders.keep, orders.drop] : [orders.drop, orders.keep];
@@ -97,7 +100,8 @@ const forcedNow = () => {
 
 const again = () => {
   const force = forcedNow();
-  if (Object.keys(force).length) trigger("force", { force });
+  if (run.opened) say(ONLY_SHOWN);
+  else if (Object.keys(force).length) trigger("force", { force });
 };
 
 // Parts of the page that follow `s`; each is cheap, all together are what "drawing a layer" means.
@@ -174,7 +178,7 @@ const drawForce = () => {
   go.addEventListener("click", again);
   clear.addEventListener("click", () => set({ force: {} }));
   const asked = names.length ? [make("ul", {}, ...lines), make("div", { class: "v-acts" }, go, clear)] : [make("p", { class: "v-hint", text: "Force the token at the cursor into a stage (K) or out of it (X), then run again (R)." })];
-  box.replaceChildren(make("h3", { text: "What if" }), ...asked);
+  box.replaceChildren(make("h3", { text: "What if" }), ...(run.opened ? [make("p", { class: "v-hint", text: ONLY_SHOWN })] : asked));
 };
 
 const drawOutcome = () => {
