@@ -221,7 +221,7 @@ def test_scenes_and_suggestions(explore):
     assert "scene must be" in explore.scene(-3)["error"]
     assert "scene must be" in explore.scene("x")["error"]
     assert "scene is missing" in explore.scene(None)["error"]
-    assert [e["scene"] for e in explore.gallery()] == list(EXAMPLES)
+    assert [e["source"] for e in explore.gallery()] == [f"scene:{number}" for number in EXAMPLES]
 
 
 def test_the_album_keeps_a_bounded_number_of_scenes():

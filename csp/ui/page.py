@@ -26,7 +26,7 @@ QUEUE = 40
 def page(explore: Explore) -> gr.Blocks:
     """The whole page, its first result already in it."""
     examples = explore.gallery()
-    scene = explore.scene(examples[0]["scene"])
+    scene = explore.picture(examples[0]["source"])
     query = examples[0]["query"]
     start = {"query": query, "source": scene["source"], "method": "csp", **explore.defaults()}
     heads = explore.heads(start)
@@ -53,7 +53,8 @@ def page(explore: Explore) -> gr.Blocks:
                     chips = html("chips", {"suggestions": scene["suggestions"]}, "csp-suggestions")
                 with gr.Column(scale=2, min_width=240):
                     gallery = html("gallery", {"examples": examples}, "csp-examples")
-                    with gr.Row():
+                    # A model that knows the world is shown photographs: drawn scenes would tell little about it.
+                    with gr.Row(visible=explore.album.drawn):
                         number = unchecked(
                             gr.Number(
                                 scene["number"],
@@ -187,15 +188,14 @@ class Shown:
     def export(self, file: str) -> Callable[..., str]:
         return lambda **controls: pack(self.stamped(self.explore.export(file, **controls)))
 
-    def scene(self, number: Any, words: str | None = None, /, **controls: Any) -> tuple[Any, ...]:
-        """Another scene: number, picture, source, query, suggestions, result."""
-        scene = self.explore.scene(number)
-        if "error" in scene:
-            return *(gr.skip() for _ in range(5)), pack(self.stamped(scene)), gr.skip()
-        query = words or scene["suggestions"][0]["text"]
-        result = self.run(**controls | {"query": query, "source": scene["source"]})
-        chips = pack(self.stamped({"suggestions": scene["suggestions"]}))
-        return scene["number"], scene["image"], scene["source"], query, chips, *result
+    def picture(self, told: dict[str, Any], words: str | None = None, /, **controls: Any) -> tuple[Any, ...]:
+        """Another picture, as Explore gives it: number, picture, source, query, suggestions, result."""
+        if "error" in told:
+            return *(gr.skip() for _ in range(5)), pack(self.stamped(told)), gr.skip()
+        query = words or told["suggestions"][0]["text"]
+        result = self.run(**controls | {"query": query, "source": told["source"]})
+        chips = pack(self.stamped({"suggestions": told["suggestions"]}))
+        return told["number"], told["image"], told["source"], query, chips, *result
 
     def upload(self, **controls: Any) -> tuple[Any, ...]:
         """A picture of the visitor's own: source, suggestions, result."""
@@ -301,10 +301,11 @@ def _pictures(
     def pick(event: gr.EventData, **controls: Any) -> tuple[Any, ...]:
         told = event._data or {}
         words = told.get("query")
-        return shown.scene(told.get("scene"), words if isinstance(words, str) else None, **controls)
+        picture = shown.explore.picture(told.get("source"))
+        return shown.picture(picture, words if isinstance(words, str) else None, **controls)
 
     def by_number(scene: Any, **controls: Any) -> tuple[Any, ...]:
-        return shown.scene(scene, **controls)
+        return shown.picture(shown.explore.scene(scene), **controls)
 
     def choose(event: gr.EventData, **controls: Any) -> tuple[Any, ...]:
         words = (event._data or {}).get("text")

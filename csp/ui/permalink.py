@@ -1,6 +1,6 @@
 """A run's settings as a link, and back: everything that a link says is checked before it is believed.
 
-A link names the picture (a park scene; an upload stays with its visitor), the query, the paper's knobs and every
+A link names the picture (a park scene or a photograph; an upload stays with its visitor), the query, the paper's knobs and every
 other control that differs from its default. Where on the page it leads (`tab`, `step`, `at`, `show`) is the viewer's affair.
 """
 
@@ -12,20 +12,21 @@ from typing import Any
 
 from csp.checks import check_choice, check_integer, check_number
 from csp.render import palette, views
-from csp.ui.album import MOST_SCENES, source_of
+from csp.ui.album import MOST_SCENES, PHOTOS
 from csp.ui.explore import INTEGERS, PICKED, THRESHOLDS, Explore
 from csp.ui.payload import Look
 
 TABS = ("explore", "tokens", "compare", "trade-off", "learn")
+PICTURES = ("scene", "photo")
 LONGEST = 512
 
 
 def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a link to a run with these controls; of an upload, its settings alone."""
     out: dict[str, str] = {}
-    source = str(controls.get("source") or "")
-    if source.startswith("scene:"):
-        out["scene"] = source.removeprefix("scene:")
+    kind, _, name = str(controls.get("source") or "").partition(":")
+    if kind in PICTURES:
+        out[kind] = name
     out["query"] = str(controls["query"]).strip()
     start = defaults(explore)
     for name, default in start.items():
@@ -52,8 +53,9 @@ def read(explore: Explore, params: Mapping[str, str]) -> tuple[dict[str, Any], l
         notes.append(
             f"The link's Ls was cut to {L - Lc}: Lc + Ls must be at most {L} (the decoder has {L} layers)."
         )
-    if "scene" in controls:
-        controls["source"] = source_of(controls.pop("scene"))
+    pictures = [f"{kind}:{controls.pop(kind)}" for kind in PICTURES if kind in controls]
+    if pictures:
+        controls["source"] = pictures[0]
     elif controls:
         notes.append(
             "The link's picture was an upload and is not in it: this is its settings on the picture here."
@@ -84,6 +86,7 @@ def _checks(explore: Explore) -> dict[str, Callable[[str], Any]]:
     """What may stand behind each name: text in, the control's value out, ValueError for anything else."""
     checks: dict[str, Callable[[str], Any]] = {
         "scene": lambda text: check_integer("scene", _integer(text), 0, MOST_SCENES),
+        "photo": lambda text: check_choice("photo", text, tuple(PHOTOS)),
         "query": _query,
         "method": lambda text: check_choice("method", text, tuple(explore.methods)),
         "picked": _picked,

@@ -76,7 +76,7 @@ def wire(
             said = " ".join(notes) or "The link holds no settings: choose another run, or set the controls."
             return *(gr.skip() for _ in set_by_link[:-2]), pack(shown.stamped({"error": said})), gr.skip()
         now = values | permalink.defaults(explore) | read
-        scene = explore.scene(int(now["source"].removeprefix("scene:"))) if read.get("source") else {}
+        scene = explore.picture(now["source"]) if read.get("source") else {}
         if scene:
             now["image"] = None
         chips = pack(shown.stamped({"suggestions": scene["suggestions"]})) if scene else gr.skip()
