@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csp.bench import interactive, viewer
+from csp.bench import compare, interactive, start, viewer
 from csp.bench.__main__ import main
 
 
@@ -40,8 +40,29 @@ def test_what_is_missing_is_said(capsys):
     assert "--moves must be at least 1" in capsys.readouterr().err
     assert main(["viewer", "--tokens", "500"]) == 2
     assert "--tokens must be a square number" in capsys.readouterr().err
+    assert main(["start", "--rounds", "0"]) == 2
+    assert "--rounds must be at least 1" in capsys.readouterr().err
+    assert main(["compare", "--rounds", "0"]) == 2
+    assert "--rounds must be at least 1" in capsys.readouterr().err
     assert main(["interactive", "--slider", "Lp"]) == 2
     assert "Lp" in capsys.readouterr().err
+
+
+def test_reports_of_starts_and_comparisons():
+    starts = [{"server answers": t, "first result": t + 1} for t in (7.0, 9.0, 8.0)]
+    assert start.report({"starts": starts}).splitlines()[-1].split() == ["first", "result", "9.00", "[8.00,", "10.00]"]
+    scenes = [{"rows": 10, "first row": 0.2, "last row": 2.5, "timed runs too": 7.25}]
+    report = compare.report({"scenes": scenes})
+    assert report.startswith("10 methods compared on 1 scenes")
+    assert report.splitlines()[-1].split() == ["timed", "runs", "too", "7.25", "[7.25,", "7.25]"]
+
+
+def test_an_app_that_dies_is_no_start(monkeypatch, tmp_path, capsys):
+    broken = tmp_path / "app.py"
+    broken.write_text("raise SystemExit(3)")
+    monkeypatch.setattr(start, "APP", broken)
+    assert main(["start", "--rounds", "1"]) == 2
+    assert "app.py ended with status 3" in capsys.readouterr().err
 
 
 def test_the_viewers_report_has_medians_by_view():

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csp.bench import decoder, interactive, memory, queries, trace, viewer
+from csp.bench import compare, decoder, interactive, memory, queries, start, trace, viewer
 from csp.bench.timing import machine
 from csp.flags import Parser
 
@@ -18,6 +18,8 @@ KINDS = {
     "queries": queries,
     "interactive": interactive,
     "viewer": viewer,
+    "compare": compare,
+    "start": start,
 }
 
 

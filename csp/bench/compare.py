@@ -12,6 +12,10 @@ from csp.bench.timing import machine, spread
 
 HELP = "from the press of Compare to all methods on the page, in Chromium"
 
+PATIENCE = 120_000
+"""Milliseconds after which a page has failed."""
+ALL_TOLD = "() => /^All |methods at N_avg/.test(document.querySelector('.csp-compare .csp-told').textContent)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="park", help="park, a folder or a hub id")
@@ -40,17 +44,16 @@ def report(found: dict[str, Any]) -> str:
 
 def _compare(browser: Any, url: str) -> dict[str, float]:
     page = browser.new_page(viewport={"width": 1360, "height": 900})
-    page.goto(url)
-    page.locator("#do_compare").wait_for()
+    page.goto(url, timeout=PATIENCE)
+    page.locator("#do_compare").wait_for(timeout=PATIENCE)
     began = time.perf_counter()
     page.locator("#do_compare").click()
     methods = page.locator(".csp-compare tbody tr")
-    methods.first.wait_for()
+    methods.first.wait_for(timeout=PATIENCE)
     first = time.perf_counter() - began
-    # Milliseconds of the first round come after the last row.
-    page.wait_for_function("() => [...document.querySelectorAll('.csp-compare td[data-column=ms] b')].some(ms => /\\d/.test(ms.textContent))")
+    page.wait_for_function(ALL_TOLD, timeout=PATIENCE)
     last = time.perf_counter() - began
-    page.locator(".csp-compare[data-state=done]").wait_for()
+    page.locator(".csp-compare[data-state=done]").wait_for(timeout=PATIENCE)
     found = {"rows": methods.count(), "first row": first, "last row": last, "timed runs too": time.perf_counter() - began}
     page.close()
     return found
