@@ -41,7 +41,7 @@ class CompiledLlama(Llama):
     def __init__(self, llm: LlamaModel, backend: str | Callable[..., Any] = "inductor", capture: Capture | None = None) -> None:
         super().__init__(llm)
         self._step = torch.compile(_step, dynamic=True, backend=backend)
-        self._capture = capture
+        self._capture: Capture | None = capture
         self._captured: OrderedDict[tuple[Any, ...], Callable[..., Tensors]] = OrderedDict()
         self._one_at_a_time = Lock()
 
@@ -80,14 +80,14 @@ class CompiledLlama(Llama):
         def layers(*inputs: Tensor) -> Tensors:
             return self._layers(first, L, *inputs)
 
-        capture = self._capture or (cuda_graph if inputs[0].device.type == "cuda" else None)
-        if capture is None:
+        if self._capture is None and inputs[0].device.type != "cuda":
             return layers(*inputs)
         # A captured call has one set of buffers.
         with self._one_at_a_time:
+            self._capture = self._capture or CudaGraphs()
             key = (first, L, *((tuple(part.shape), part.dtype) for part in inputs))
             if key not in self._captured:
-                self._captured[key] = capture(layers, inputs)
+                self._captured[key] = self._capture(layers, inputs)
                 if len(self._captured) > MOST_GRAPHS:
                     self._captured.popitem(last=False)
             self._captured.move_to_end(key)
@@ -128,24 +128,32 @@ def _step(
     return out, q @ repeat_kv(cache.keys, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
 
 
-def cuda_graph(run: Callable[..., Tensors], inputs: Tensors) -> Callable[..., Tensors]:
-    """``run`` captured on the current GPU; see `Capture`. Results are copies, so that the next call may overwrite."""
-    own = tuple(part.clone() for part in inputs)
-    # Compiling and choosing kernels must be over before capturing, on a stream of its own as CUDA asks.
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(2):
-            run(*own)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        made = run(*own)
+class CudaGraphs:
+    """Captures on a GPU; see `Capture`. All graphs work in one pool of memory, so they may only run one after the other;
+    results are copies, so that the next call may overwrite.
+    """
 
-    def replay(*inputs: Tensor) -> Tensors:
-        for mine, given in zip(own, inputs, strict=True):
-            mine.copy_(given)
-        graph.replay()
-        return cast(Tensors, tuple(part.clone() for part in made))
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
 
-    return replay
+    def __call__(self, run: Callable[..., Tensors], inputs: Tensors) -> Callable[..., Tensors]:
+        own = tuple(part.clone() for part in inputs)
+        with torch.cuda.device(own[0].device):
+            # Compiling and choosing kernels must be over before capturing, on a stream of its own as CUDA asks.
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(2):
+                    run(*own)
+            torch.cuda.current_stream().wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                made = run(*own)
+
+        def replay(*inputs: Tensor) -> Tensors:
+            for mine, given in zip(own, inputs, strict=True):
+                mine.copy_(given)
+            graph.replay()
+            return cast(Tensors, tuple(part.clone() for part in made))
+
+        return replay
