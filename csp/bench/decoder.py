@@ -217,7 +217,11 @@ def promise(dense: Sequence[int], rows: Sequence[int], d: int, m: int) -> float:
 
 
 def paper(name: str, shape: Shape) -> dict[str, float] | None:
-    """The paper's own milliseconds (one RTX A6000), speed-up and efficiency for a row of Table 6; None for others."""
+    """The paper's own milliseconds (one RTX A6000), speed-up and efficiency for a row of Table 6; None for other rows, and
+    for a decoder that is not the paper's.
+    """
+    if PAPER[shape.paper].d != shape.d:
+        return None
     dense = PRESETS[f"table6/{shape.paper}/0"]
     preset = dense if name == DENSE else PRESETS.get(f"table6/{shape.paper}/{name.rpartition('/')[2]}")
     if preset is None or preset.ms is None or dense.ms is None:
@@ -236,7 +240,7 @@ def report(found: dict[str, Any]) -> str:
         f"{machine()}; median of {found['rounds']} rounds in random order",
         f"copies {limits['bytes a second'] / 1e9:.0f} GB/s, multiplies {limits['FLOPs a second'] / 1e12:.2f} TFLOP/s",
         f"{'':12}{'tokens':>7}{'speed-up':>10}{'promised':>10}{'efficiency':>12}{'[least, most]':>15}{'/ layers':>10}"
-        f"{'/ roofline':>12}{'ms':>10}   paper's speed-up, efficiency",
+        f"{'/ roofline':>12}{'ms':>10}" + ("   paper's speed-up, efficiency" if any(r["paper"] for r in found["rows"]) else ""),
     ]
     for row in found["rows"]:
         told = row["paper"]
