@@ -36,9 +36,10 @@ from csp.types import Force
 @dataclass(frozen=True, eq=False)
 class Prefix:
     """The P rows that a stage's batch has in common: ``entered`` [1, P, d] the stage, ``entering`` its last
-    layer, and ``hidden`` left it; ``past`` are their keys and values, layer by layer.
+    layer, and ``hidden`` left it; ``past`` are their keys and values, layer by layer from layer ``first`` on.
     """
 
+    first: int
     position_ids: Tensor
     entered: Tensor
     entering: Tensor
@@ -60,7 +61,7 @@ class Prefix:
             return self
         entered, entering, hidden = (t[:, :P].clone() for t in (self.entered, self.entering, self.hidden))
         past = tuple((k[:, :, :P].clone(), v[:, :, :P].clone()) for k, v in self.past)
-        return Prefix(self.position_ids[:P], entered, entering, hidden, past)
+        return Prefix(self.first, self.position_ids[:P], entered, entering, hidden, past)
 
 
 @dataclass
@@ -143,14 +144,14 @@ def leading(nows: Seq[Sequence], kept: Prefix | None = None) -> int:
 
 def _prefix(layers: CachingLayers, first: int, L: int, nows: Seq[Sequence], kept: Prefix | None) -> Prefix:
     """The rows that ``nows`` have in common through L layers: run, or cut from what was ``kept``."""
-    if kept is not None:
+    if kept is not None and (kept.first, len(kept.past)) == (first, L):
         shared = leading(nows, kept)
         if shared >= nows[0].layout.N_sys:
             return kept.cut(shared)
     P = leading(nows)
     position_ids, hidden = nows[0].position_ids[:P], nows[0].hidden[:, :P].clone()
     out = layers.extend(first, L, hidden, position_ids[None])
-    return Prefix(position_ids, hidden, out.entering, out.hidden, out.past)
+    return Prefix(first, position_ids, hidden, out.entering, out.hidden, out.past)
 
 
 def _follow(

@@ -177,6 +177,13 @@ def test_another_picture_takes_nothing_from_a_kept_prefix() -> None:
     assert [prefix.P for prefix in other] == [3, 3, 3]
 
 
+def test_prefixes_of_another_plan_are_of_no_use() -> None:
+    """The same tokens in the first stage, but through another number of layers."""
+    kept = both(CSP(Lc=2, Nc=8, Ls=3, Np=4), [query(1, 6)])
+    both(CSP(Lc=3, Nc=8, Ls=3, Np=4), [query(1, 6), query(2, 4)], kept=kept)
+    both(CSP(Lc=1, Nc=8, Ls=3, Np=4), [query(1, 6)], kept=kept)
+
+
 def test_no_query_runs_nothing() -> None:
     assert decode_together(Llama(tiny.llama()), [], Full().plan(tiny.N, 8)) == ([], ())
 
