@@ -12,7 +12,11 @@ import sys
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
-    parser.add_argument("--model", default="park", help="park, a folder or a hub id")
+    model = os.environ.get("CSP_MODEL", "park")
+    parser.add_argument("--model", default=model, help="park, a folder or a hub id; else the variable CSP_MODEL says")
+    parser.add_argument("--dtype", help="float32, bfloat16 or float16")
+    parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
+    parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled")
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
@@ -25,11 +29,17 @@ def main() -> int:
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()
     import csp
-    from csp.session import Session
-    from csp.ui import build, launch_options
+    from csp.session import Session, runnable
+    from csp.ui import build, gpu_is_lent, launch_options
 
+    # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
+    backend = "plain" if gpu_is_lent() else args.backend
+    name = runnable(args.model) if "SPACE_ID" in os.environ else args.model
+    if name != args.model:
+        print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)
+    how = {"device": args.device, "dtype": args.dtype, "quantize": args.quantize, "offload_sam": args.offload_sam}
     try:
-        session = Session(csp.load(args.model, device=args.device, backend=args.backend))
+        session = Session(csp.load(name, backend=backend, **how))
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2

@@ -37,7 +37,7 @@ class MethodCard:
 @dataclass(frozen=True)
 class ModelCard:
     """A model in words and numbers: `N` image tokens in a `grid` (rows, cols), `L` decoder layers of width
-    `d`.
+    `d` with `heads` attention heads each.
     """
 
     name: str
@@ -45,9 +45,17 @@ class ModelCard:
     grid: tuple[int, int]
     L: int
     d: int
+    heads: int
     device: str
     dtype: str
     instances: bool
+
+
+def runnable(name: str) -> str:
+    """A model that this machine can show to visitors: the one named, or park where there is no GPU to run it on."""
+    import torch
+
+    return name if name == "park" or torch.cuda.is_available() else "park"
 
 
 class Session:
@@ -66,6 +74,7 @@ class Session:
             model.clip.grid,
             model.L,
             model.llm.config.hidden_size,
+            model.llm.config.num_attention_heads,
             str(model.device),
             str(model.dtype).removeprefix("torch."),
             model.instances is not None,

@@ -21,6 +21,7 @@ class Card:
     grid: tuple[int, int] = (16, 16)
     L: int = 32
     d: int = 128
+    heads: int = 4
     device: str = "cpu"
     dtype: str = "float32"
     instances: bool = True

@@ -13,11 +13,21 @@ MAX_UPLOAD = "24mb"
 
 
 def build(session: Session) -> gr.Blocks:
-    """The page over a session, its first result already drawn."""
+    """The page over a session, its first result already drawn where the model can run by now."""
     from csp.ui.explore import Explore
     from csp.ui.page import page
+    from csp.ui.zero import lend
 
-    return page(Explore(session))
+    explore = Explore(session)
+    lend(explore)
+    return page(explore)
+
+
+def gpu_is_lent() -> bool:
+    """Whether this is a ZeroGPU Space; to be asked before torch is used."""
+    from csp.ui.zero import lent
+
+    return lent()
 
 
 def launch_options() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from csp.render import figures, overlays, typeset
 from csp.ui.explore import INTEGERS, Explore
 from csp.ui.widgets import picture, unchecked
+from csp.ui.zero import on_gpu
 
 DESCRIPTION = (
     "Segment what a query asks for, with fewer image tokens. Returns the mask (PNG, the picture's size, "
@@ -35,6 +36,7 @@ def endpoint(explore: Explore) -> None:
         ),
         "seed": unchecked(gr.Number(0, label="seed", visible=False)),
     }
+    run_model = on_gpu(explore.session.run)
     outputs = [
         gr.Image(format="png", label="mask", visible=False),
         gr.Image(format="png", label="stages", visible=False),
@@ -47,7 +49,7 @@ def endpoint(explore: Explore) -> None:
         controls = {"image": image, "query": query, "method": method, "cluster": cluster, "seed": seed}
         try:
             asked = explore.ask(controls | {"Lc": Lc, "Nc": Nc, "Ls": Ls, "Np": Np})
-            result = explore.session.run(asked.request)
+            result = run_model(asked.request)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return overlays.mask_png(result), typeset.to_array(figures.stages([result])), result.as_dict()

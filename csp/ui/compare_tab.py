@@ -11,6 +11,7 @@ import gradio as gr
 from csp.ui import picked
 from csp.ui.compare import FILES, MOST_REPEATS, REPEATS, Compare
 from csp.ui.widgets import html, pack, unchecked
+from csp.ui.zero import LONG, lent, on_gpu
 
 if TYPE_CHECKING:
     from csp.ui.controls import Controls
@@ -32,7 +33,7 @@ class CompareTab:
                     gr.Slider(
                         minimum=1,
                         maximum=explore.card.N,
-                        value=self.compare.target(**start),
+                        value=explore.card.N // 4 if lent() else self.compare.target(**start),
                         step=1,
                         precision=0,
                         label="Target N_avg",
@@ -83,7 +84,7 @@ class CompareTab:
         """
         asked = {"target": self.target, "repeats": self.repeats, "methods": self.methods, **controls.asked}
         running = self.go.click(
-            streamed(self.compare.run), inputs_kwargs=asked, outputs=self.table, **model(self.queue)
+            streamed(on_gpu(self.compare.run, LONG)), inputs_kwargs=asked, outputs=self.table, **model(self.queue)
         )
         stopped(self.stop, running, "csp-compare")
         client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}

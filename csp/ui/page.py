@@ -15,6 +15,7 @@ from csp.ui.explore import FILES, INTEGERS, Explore
 from csp.ui.tradeoff_tab import TradeoffTab
 from csp.ui.viewer.component import component
 from csp.ui.widgets import html, pack, unchecked
+from csp.ui.zero import lent
 
 if TYPE_CHECKING:
     from csp.types import Result
@@ -29,7 +30,9 @@ def page(explore: Explore) -> gr.Blocks:
     scene = explore.picture(examples[0]["source"])
     query = examples[0]["query"]
     start = {"query": query, "source": scene["source"], "method": "csp", **explore.defaults()}
-    heads = explore.heads(start)
+    # A GPU that is lent by the call is not there yet: nothing runs while the page is built.
+    idle = lent()
+    heads = explore.card.heads if idle else explore.heads(start)
     shown = Shown(explore)
     controls = Controls()
     make.picture_controls(controls, query, scene["image"], scene["source"])
@@ -81,7 +84,8 @@ def page(explore: Explore) -> gr.Blocks:
                     make.other_controls(explore, controls, heads)
                 with gr.Column(scale=10, min_width=340):
                     queue = html("queue", {}, "csp-queue")
-                    first, packet = shown.answers(explore.run(**start), start)
+                    begun = {"status": "Press Run: this Space lends its GPU by the call."} if idle else explore.run(**start)
+                    first, packet = shown.answers(begun, start)
                     results = html("results", first, "csp-out")
                     viewer = component(packet)
                     with gr.Accordion("All four selectors side by side", open=False, elem_id="csp-four-box"):

@@ -13,6 +13,7 @@ from csp.ui.compare_tab import stopped, streamed
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
 from csp.ui.tradeoff import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.widgets import html, pack, unchecked
+from csp.ui.zero import LONG, on_gpu
 
 if TYPE_CHECKING:
     from csp.ui.controls import Controls
@@ -85,7 +86,7 @@ class TradeoffTab:
         """
         asked = {"sweep": self.sweep, "pictures": self.pictures, "scenes": self.scenes, **controls.asked}
         running = self.go.click(
-            streamed(self.tradeoff.run), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
+            streamed(on_gpu(self.tradeoff.run, LONG)), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
         )
         stopped(self.stop, running, "csp-tradeoff")
         for name, axis in (("x", self.x), ("y", self.y)):
