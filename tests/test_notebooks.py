@@ -15,7 +15,15 @@ SECONDS = 60
 
 
 def test_there_are_notebooks() -> None:
-    assert "quickstart" in [file.stem for file in NOTEBOOKS]
+    assert {file.stem for file in NOTEBOOKS} == {
+        "quickstart",
+        "clusterings",
+        "layer_by_layer",
+        "the_bill",
+        "add_a_method",
+        "figure5",
+        "drive_the_app",
+    }
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -39,3 +47,13 @@ def test_notebook_is_kept_without_outputs(file: Path) -> None:
     for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebook_explains_itself_and_reads_the_model_once(file: Path) -> None:
+    cells = nbformat.read(file, as_version=4).cells
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert sum(cell.cell_type == "markdown" for cell in cells) >= len(code) / 2
+    assert max(map(len, (line for source in code for line in source.splitlines()))) <= 130
+    assert "\n".join(code).count("csp.load(") <= 1

@@ -264,6 +264,17 @@ def test_a_model_without_instances_leaves_seg_first_out(model, picture, monkeypa
     assert [run.request.knobs["cluster"] for run in made] == ["random", "uniform", "cls"]
 
 
+@pytest.mark.parametrize(("method", "columns"), [({"Lc": 0, "Ls": 2}, 5), ({"Lc": 2, "Ls": 0}, 10)])
+def test_a_setting_without_a_stage_has_no_column_for_it(model, picture, method, columns):
+    made = csp.figures.runs("5", model, picture, "the red ball", csp.CSP(**method, Nc=32, Np=16))
+    # Of 64 tokens, Np = 64 prunes none: without clustering that is the dense run, and has no column either.
+    figure = csp.figures.figure5(made)
+    said = texts(figure)
+    assert len(figure.axes) == columns, said
+    assert ("Clustering, Nc = 32" in said) == (method["Lc"] > 0)
+    assert ("Scattering" in said) == (method["Ls"] > 0)
+
+
 def test_scenes_are_drawn_with_their_truth(model, tmp_path, monkeypatch):
     monkeypatch.setattr("csp.checkpoints.load", lambda name, device: model)
     seen = {}

@@ -26,7 +26,7 @@ _NAMES = {"random": "Random", "uniform": "Uniform", "cls": "CLS", "seg-first": "
 """Clusterings in the paper's order and spelling; others come after them as they are called."""
 _LEGEND = (
     "Blue rings: tokens of the clustering stage, under dots those that wait and return. A_SEG: attention of [SEG] to the "
-    "image tokens in the scattering layers, bright is high. Orange rings: survivors of pruning, dark is pruned. Under the "
+    "image tokens in the layers named, bright is high. Orange rings: survivors of pruning, dark is pruned. Under the "
     "mask: its share of the picture."
 )
 
@@ -66,7 +66,14 @@ def figure5(
     known = {name for example in examples for name in example.clusters}
     clusters = [*(name for name in _NAMES if name in known), *sorted(known - set(_NAMES))]
     counts = sorted({Np for example in examples for Np in example.survivors})
-    spans = [("", 1), (_clustering_head(examples), len(clusters)), ("Scattering", 1), ("Pruning", len(counts)), ("", 1)]
+    scattered = all(example.lead.trace.stage("scattering") is not None for example in examples)
+    spans = [
+        ("", 1),
+        (_clustering_head(examples), len(clusters)),
+        ("Scattering" if scattered else "", 1),
+        ("Pruning", len(counts)),
+        ("", 1),
+    ]
     titles = ["Input", *(_NAMES.get(name, name) for name in clusters), "A_SEG", *(f"Np = {n}" for n in counts), "Mask"]
     spans = [(text, count) for text, count in spans if count]
     per_line, panel = sheet.broken(len(titles), width, NARROWEST)
