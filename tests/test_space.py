@@ -130,3 +130,20 @@ def test_a_started_app_is_asked_for_a_run(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_app_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("raise SystemExit('app: no such model')")
     assert space.start(tmp_path) == space.Check(False, "the app did not start: app: no such model")
+
+
+def test_the_commands_of_hosting_exist() -> None:
+    """Every flag that docs/hosting.md gives a program is one that its --help names."""
+    from csp import inspect
+
+    root = Path(csp.__file__).parents[1]
+    app = (root / "app.py").read_text()
+    known = {"app.py": app, "csp.space": space.parser().format_help(), "csp.inspect": inspect.parser().format_help()}
+    lines = [line.partition("#")[0].split() for line in (root / "docs/hosting.md").read_text().splitlines()]
+    seen = set()
+    for words in lines:
+        program = next((word for word in words if word in known), None)
+        if program is not None and "python" in words:
+            seen.add(program)
+            assert all(flag in known[program] for flag in words if flag.startswith("--")), words
+    assert seen == set(known)
