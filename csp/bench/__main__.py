@@ -23,16 +23,21 @@ KINDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a benchmark by name; returns 0, or 2 after one line on what is wrong with the request."""
+def parser() -> Parser:
+    """The program's options, by kind."""
     parser = Parser(prog="python -m csp.bench", description="Measure on the machine at hand.")
     kinds = parser.add_subparsers(dest="kind", required=True)
     for name, kind in KINDS.items():
         flags = kinds.add_parser(name, help=kind.HELP, description=kind.__doc__)
         kind.add_arguments(flags)
         flags.add_argument("--json", type=Path, help="also write everything measured to this file")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a benchmark by name; returns 0, or 2 after one line on what is wrong with the request."""
     try:
-        args = parser.parse_args(argv)
+        args = parser().parse_args(argv)
         kind = KINDS[args.kind]
         found = kind.measure(args)
         print(kind.report(found))
