@@ -60,7 +60,7 @@ def test_png_and_rle_are_one_mask(explore, query):
         np.zeros((3, 5), bool),
         np.ones((3, 5), bool),
         np.eye(4, dtype=bool),
-        np.array([[True, False], [False, False], [False, True]]),
+        np.array([[True, True], [False, False], [False, True]]),
     ],
 )
 def test_rle_of_awkward_masks(mask):

@@ -77,9 +77,6 @@ def figure5(
     titles = ["Input", *(_NAMES.get(name, name) for name in clusters), "A_SEG", *(f"Np = {n}" for n in counts), "Mask"]
     spans = [(text, count) for text, count in spans if count]
     per_line, panel = sheet.broken(len(titles), width, NARROWEST)
-    if per_line < len(titles):
-        per_line = _break(1 + len(clusters), len(titles), per_line)
-        panel = (width - sheet.GAP * (per_line - 1)) / per_line
 
     def heads(first: int, last: int) -> list[Block]:
         return [
@@ -185,11 +182,6 @@ def _legend(examples: Sequence[Example], truth: Sequence[Mask | None] | None) ->
     if any(example.dense is not None for example in examples):
         out.append("Dashed: the dense mask, and the IoU with it.")
     return " ".join(out)
-
-
-def _break(front: int, columns: int, per_line: int) -> int:
-    """Panels a line so that the clusterings end a line where they fit one: two even lines for the usual ten."""
-    return front if front <= per_line and columns - front <= front else per_line
 
 
 def _cut(spans: Sequence[tuple[str, int]], first: int, last: int) -> list[tuple[str, int]]:

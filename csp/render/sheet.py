@@ -7,6 +7,7 @@ pyplot: no global state, safe in threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,11 @@ def rows(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def broken(columns: int, width: float, narrowest: float) -> tuple[int, float]:
-    """How many of these columns stand side by side in a width, and how wide each panel is, inches."""
-    per_line = max(1, min(columns, int((width + GAP) / (narrowest + GAP))))
+    """How many of these columns stand side by side in a width, in lines of even length, and how wide each panel is,
+    inches.
+    """
+    most = max(1, min(columns, int((width + GAP) / (narrowest + GAP))))
+    per_line = math.ceil(columns / math.ceil(columns / most))
     return per_line, (width - GAP * (per_line - 1)) / per_line
 
 
