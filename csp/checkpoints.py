@@ -82,15 +82,14 @@ def load(
     detector = build_instances(folder, instances, own.get("pixel size", 640), target)
 
     report = report or LoadReport(str(folder))
-    on_cpu = (_LAYERS,) * (quantize is not None) + (_ENCODER,) * offload_sam
-    parts = read_parts(folder, target, kind, report, on_cpu)
+    on_cpu = (_ENCODER,) if offload_sam else ()
+    parts = read_parts(folder, target, kind, report, on_cpu, as_stored=() if quantize is None else (_LAYERS,))
     llm = on_meta(lambda: LlamaModel(llama_config(config)))
     # The loaded tensors replace the meta ones; what no checkpoint holds is made anew where the weights are.
     fill(llm, parts.pop("llm", {}), "model", report)
     check_ids(prompter, llm)
     if quantize is not None:
         bits.quantize_linears(llm.layers, quantize, target, kind)
-        llm.layers.to(target)
     llm.rotary_emb = type(llm.rotary_emb)(llm.config).to(target)
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)

@@ -19,7 +19,7 @@ from csp.models import quantize
 from csp.models.lisa import Lisa
 from csp.models.memory import OutOfMemory, is_out_of_memory, survives_out_of_memory
 from csp.models.sam import MaskHead, build_sam, sam_sizes
-from csp.models.weights import tensors
+from csp.models.weights import LoadReport, read_parts, tensors
 
 PLAN = csp.CSP(1, 16, 1, 4)
 
@@ -156,6 +156,7 @@ def test_quantising_replaces_the_layers_linears_and_nothing_else(
     kinds = [type(m) for m in small.llm.modules()]
     assert kinds.count(FakeLinear) == 7 * small.L and nn.Linear not in kinds
     assert isinstance(small.projector, nn.Sequential) and type(small.projector[0]) is nn.Linear
+    assert {p.dtype for p in small.llm.parameters()} == {torch.float32}  # norms too, which were stored in half precision
     made: Any = small.llm.layers[0].self_attn.q_proj
     assert made.settings == (
         {"has_fp16_weights": False} if how == "8bit" else {"compute_dtype": torch.float32, "quant_type": "nf4"}
@@ -164,6 +165,16 @@ def test_quantising_replaces_the_layers_linears_and_nothing_else(
     ours, theirs = (m.segment(picture, "a dog", PLAN) for m in (small, model))
     assert not np.array_equal(ours.logits, theirs.logits)
     assert np.abs(ours.logits - theirs.logits).max() < 0.1 * np.abs(theirs.logits).max()
+
+
+def test_weights_to_be_quantised_are_not_copied_first(park_folder: Path) -> None:
+    """They stay views of their file, in its dtype, until each is quantised; the fingerprint is of what is stored."""
+    plain, later = LoadReport(""), LoadReport("")
+    cpu, kind = torch.device("cpu"), torch.float32
+    read_parts(park_folder, cpu, kind, plain)
+    parts = read_parts(park_folder, cpu, kind, later, as_stored=("model.layers.",))
+    assert parts["llm"]["layers.0.mlp.up_proj.weight"].dtype == torch.float16
+    assert parts["llm"]["norm.weight"].dtype == kind and later.fingerprint == plain.fingerprint
 
 
 def test_quantising_without_the_library_says_what_to_install(park_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

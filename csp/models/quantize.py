@@ -40,9 +40,11 @@ def check(how: str, device: torch.device) -> Any:
 
 
 def quantize_linears(module: nn.Module, how: str, device: torch.device, dtype: torch.dtype) -> int:
-    """Replace every Linear below `module` by one of bitsandbytes on the device, computing in `dtype`; how many.
+    """Replace every Linear below `module` by one of bitsandbytes on the device, computing in `dtype`; how many. All else
+    below it comes to the device in `dtype` as well.
 
-    Their weights may still be on the CPU. Raises ValueError as `check` does, and for sizes that its kernels refuse.
+    Weights may still be views of their file on the CPU: they are cast and quantised one at a time. Raises
+    ValueError as `check` does, and for sizes that its kernels refuse.
     """
     bnb = check(how, device)
     places = [
@@ -56,6 +58,9 @@ def quantize_linears(module: nn.Module, how: str, device: torch.device, dtype: t
         _try(bnb, linear, how, device, dtype)
     for parent, name, child in places:
         setattr(parent, name, _quantised(bnb, child, how, device, dtype))
+    for rest in module.parameters():
+        if rest.is_floating_point():
+            rest.data = rest.data.to(device, dtype)
     return len(places)
 
 
@@ -80,7 +85,7 @@ def _try(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtype: tor
 
 def _quantised(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtype: torch.dtype) -> nn.Module:
     rows, columns, bias = linear.out_features, linear.in_features, linear.bias is not None
-    weight = linear.weight.detach()
+    weight = linear.weight.detach().to(dtype)
     with torch.device("meta"):
         made: Any
         if how == "8bit":
@@ -92,7 +97,7 @@ def _quantised(bnb: Any, linear: nn.Linear, how: str, device: torch.device, dtyp
     else:
         made.weight = bnb.nn.Params4bit(weight, requires_grad=False, quant_type="nf4", blocksize=BLOCK)
     if bias:
-        made.bias = nn.Parameter(linear.bias.detach(), requires_grad=False)
+        made.bias = nn.Parameter(linear.bias.detach().to(dtype), requires_grad=False)
     return made if device.type == "meta" else made.to(device).eval()
 
 

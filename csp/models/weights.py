@@ -112,11 +112,13 @@ def read_parts(
     dtype: torch.dtype,
     report: LoadReport,
     on_cpu: Sequence[str] = (),
+    as_stored: Sequence[str] = (),
 ) -> dict[str, dict[str, Tensor]]:
     """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes
     to the report.
 
-    Names that begin with one of `on_cpu` stay on the CPU: they are quantised or moved later. A tensor is read once and
+    Names that begin with one of `on_cpu` stay on the CPU, those with one of `as_stored` there and in the dtype of their
+    file: they are moved, or quantised, later. A tensor is read once and
     needs no second place: it is a view of its file until it is cast or moved. On the device "meta" nothing is read.
     """
     parts: dict[str, dict[str, Tensor]] = {}
@@ -138,8 +140,9 @@ def read_parts(
             continue
         if device.type != "meta":
             _mark(mark, name, tensor)
-        place = torch.device("cpu") if name.startswith(tuple(on_cpu)) and device.type != "meta" else device
-        loaded = tensor.to(place, _kind(name, dtype))
+        later = device.type != "meta" and name.startswith((*on_cpu, *as_stored))
+        kind = tensor.dtype if name.startswith(tuple(as_stored)) else _kind(name, dtype)
+        loaded = tensor.to(torch.device("cpu") if later else device, kind)
         parts.setdefault(part, {})[name.removeprefix(prefix)] = loaded
         report.count(part, tensor, loaded)
     report.fingerprint = "" if device.type == "meta" else mark.hexdigest()
