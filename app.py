@@ -14,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
     model = os.environ.get("CSP_MODEL", "park")
     parser.add_argument("--model", default=model, help="park, a folder or a hub id; else the variable CSP_MODEL says")
+    parser.add_argument("--instances", help="for Seg-First: a YOLO folder or .pt file, or one on the hub (default: the model's)")
     parser.add_argument("--dtype", help="float32, bfloat16 or float16")
     parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
     parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
@@ -37,7 +38,8 @@ def main() -> int:
     name = runnable(args.model) if "SPACE_ID" in os.environ else args.model
     if name != args.model:
         print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)
-    how = {"device": args.device, "dtype": args.dtype, "quantize": args.quantize, "offload_sam": args.offload_sam}
+    told = ("device", "instances", "dtype", "quantize", "offload_sam")
+    how = {name: getattr(args, name) for name in told}
     try:
         session = Session(csp.load(name, backend=backend, **how))
     except ValueError as error:

@@ -58,10 +58,11 @@ def load(
 
     `clip` is the vision tower's folder or hub id (default: what config.json names); `sam` a variant
     ("vit_h"), a JSON file or a mapping of sizes (default: the folder's sam_config.json, else vit_h);
-    `instances` a YOLO folder, any callable from picture to masks, or False for none (default: the folder's
-    `yolo/` if there is one). `device` "auto" takes a GPU if there is one; `dtype` defaults to what the
-    folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize` ("8bit", "4bit") keeps the decoder's
-    layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder on the CPU between pictures.
+    `instances` a YOLO folder, a .pt file (here, or on the hub: "Ultralytics/YOLO11/yolo11n-seg.pt"), any callable from
+    picture to masks, or False for none (default: the folder's `yolo/` if there is one). `device` "auto" takes a GPU if
+    there is one; `dtype` defaults to what the folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize`
+    ("8bit", "4bit") keeps the decoder's layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder
+    on the CPU between pictures.
     The device "meta" assembles the model's skeleton: every name and shape is checked, no weight is read. A `report`
     that is not strict collects what is missing or has another shape, where the default raises. `backend` says how
     the decoder's layers are run: "plain", "onednn" (float32 on a CPU) or "compiled" (`csp.models.backends`).
@@ -79,7 +80,7 @@ def load(
     clip_folder = find_clip(folder, config, clip)
     prompter = build_prompter(folder, config)
     sizes = sam_sizes(sam if sam is not None else _or_default(folder / "sam_config.json", "vit_h"))
-    detector = build_instances(folder, instances, own.get("pixel size", 640), target)
+    detector = build_instances(folder, find_instances(instances), own.get("pixel size", 640), target)
 
     report = report or LoadReport(str(folder))
     on_cpu = (_ENCODER,) if offload_sam else ()
@@ -141,6 +142,16 @@ def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) 
     if clip is None and (folder / str(name) / "config.json").is_file():
         return folder / str(name)
     return _folder_or_hub(name, "clip", ("*.json",), ("model.safetensors", "pytorch_model.bin"))
+
+
+def find_instances(given: str | Path | Instances | bool | None) -> str | Path | Instances | bool | None:
+    """What was given, a file on the hub ("owner/name/file.pt") as its local copy."""
+    if not isinstance(given, str | Path) or Path(given).exists():
+        return given
+    name, _, file = str(given).rpartition("/")
+    if not (hub.is_id(name) and file.endswith(".pt")):
+        return given
+    return hub.fetch(name, "instances", (), (file,)) / file
 
 
 def _folder_or_hub(name: str | Path, what: str, patterns: tuple[str, ...], weights: tuple[str, ...]) -> Path:

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
     main.add_argument(
-        "--instances", help="a folder with a YOLO yaml and model.safetensors (default: the model's own)"
+        "--instances", help="a folder with a YOLO yaml and model.safetensors, or a .pt file (default: the model's own)"
     )
     main.add_argument("--answer", help="full, or cut: end the sequence at the read-out row (default: full)")
     main.add_argument(

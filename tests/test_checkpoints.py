@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import csp
 from csp import checkpoints
-from csp.checkpoints import find, load, pick_device, pick_dtype
+from csp.checkpoints import find, find_instances, load, pick_device, pick_dtype
 from csp.models.build import llama_config
 from csp.models.lisa import Lisa
 from csp.models.weights import LoadReport, read_parts
@@ -130,6 +130,23 @@ def test_a_hub_id_is_fetched(park_folder: Path, monkeypatch: pytest.MonkeyPatch)
     )
     assert load("someone/LISA-7B", device="cpu", instances=False).N == 64
     assert asked == ["someone/LISA-7B"]
+
+
+def test_instances_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[object] = []
+
+    def fetched(name: str, allow_patterns: list[str]) -> str:
+        (tmp_path / "yolo11n-seg.pt").touch()
+        asked.append((name, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
+    assert find_instances("Ultralytics/YOLO11/yolo11n-seg.pt") == tmp_path / "yolo11n-seg.pt"
+    assert asked == [("Ultralytics/YOLO11", ["yolo11n-seg.pt"])]
+    for other in (None, False, "nowhere", "a/b", tmp_path):
+        assert find_instances(other) == other
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
+from csp.models.build import build_instances
 from csp.models.instances import FixedMasks, YoloInstances, build_yolo, coverage, import_ultralytics
 from csp.models.weights import tensors
 from csp.types import Box
@@ -143,3 +145,42 @@ def test_wrong_files_and_thresholds_are_named(yolo: torch.nn.Module, tmp_path: P
     for conf in (0, 1, float("nan")):
         with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
             YoloInstances(yolo, conf=conf)
+
+
+class Touch:
+    """A pickle that runs something when it is opened without care."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_published_file_is_read_and_finds_the_same(yolo: torch.nn.Module, tmp_path: Path) -> None:
+    torch.save({"model": yolo, "train_args": {}}, tmp_path / "yolo11n-seg.pt")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    read = build_instances(tmp_path, tmp_path / "yolo11n-seg.pt", 64, torch.device("cpu"))
+    assert isinstance(read, YoloInstances)
+    read.conf = 1e-6
+    ours = YoloInstances(yolo, imgsz=64, conf=1e-6)(image)
+    np.testing.assert_array_equal(read(image), ours)
+    assert len(ours)
+
+
+def test_a_file_that_is_no_model_or_runs_something(tmp_path: Path) -> None:
+    (tmp_path / "noise.pt").write_bytes(b"not a checkpoint")
+    torch.save({"model": Touch(tmp_path / "ran")}, tmp_path / "evil.pt")
+    for name in ("noise.pt", "evil.pt"):
+        with pytest.raises(ValueError, match=f"{name}.* is no YOLO model that can be read safely"):
+            build_instances(tmp_path, tmp_path / name, 64, torch.device("cpu"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_detector_of_boxes_is_refused(tmp_path: Path) -> None:
+    tasks = import_ultralytics("ultralytics.nn.tasks")
+    layers = [[-1, 1, "Conv", [8, 3, 2]]]
+    boxes = tasks.DetectionModel({"nc": 1, "backbone": layers, "head": [[[0], 1, "Detect", ["nc"]]]}, verbose=False)
+    torch.save({"model": boxes, "train_args": {}}, tmp_path / "boxes.pt")
+    with pytest.raises(ValueError, match="finds no masks"):
+        build_instances(tmp_path, tmp_path / "boxes.pt", 64, torch.device("cpu"))

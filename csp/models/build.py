@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
-from csp.models.instances import Instances, YoloInstances, build_yolo
+from csp.models.instances import Instances, YoloInstances, build_yolo, read_yolo
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
 from csp.models.sam import MaskHead, SamSizes, build_sam
 from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
@@ -219,16 +219,19 @@ def check_widths(
 def build_instances(
     folder: Path, given: str | Path | Instances | bool | None, imgsz: int, device: torch.device
 ) -> Instances | None:
-    """The instance proposer: a callable as it is, a YOLO folder (yaml beside safetensors), or none."""
+    """The instance proposer: a callable as it is, a YOLO folder (yaml beside safetensors), a .pt file, or none."""
     if given is False or (given is None and not (folder / "yolo").is_dir()):
         return None
     if callable(given):
         return given
     place = folder / "yolo" if given is None or given is True else Path(given)
+    if place.suffix == ".pt" and place.is_file():
+        return YoloInstances(read_yolo(place).to(device), imgsz)
     files = sorted(place.glob("*.yaml")) if place.is_dir() else []
     if len(files) != 1 or not (place / "model.safetensors").is_file():
         raise ValueError(
-            f"instances must be a folder with one YOLO yaml and model.safetensors, got {str(place)!r}"
+            "instances must be a folder with one YOLO yaml and model.safetensors, a file such as yolo11n-seg.pt, or one "
+            f"on the hub (Ultralytics/YOLO11/yolo11n-seg.pt), got {str(place)!r}"
         )
     model = build_yolo(files[0])
     state = {

@@ -194,6 +194,21 @@ class YoloInstances:
         return masks[seen].cpu().numpy(), found[seen, 4].float().cpu().numpy()
 
 
+def read_yolo(file: str | Path) -> nn.Module:
+    """An ultralytics SegmentationModel from a published .pt file ("yolo11n-seg.pt"), read without running what is in it.
+
+    Raises ValueError for a file that is none, or holds more than weights and known layers.
+    """
+    tasks = import_ultralytics("ultralytics.nn.tasks")
+    try:
+        model, _ = tasks.load_checkpoint(str(file))
+    except Exception as error:  # the library raises nearly anything for a broken or unsafe file
+        raise ValueError(f"{str(file)!r} is no YOLO model that can be read safely: {str(error).splitlines()[0]}") from error
+    if not isinstance(model, tasks.SegmentationModel):
+        raise ValueError(f"{str(file)!r} finds no masks: it must be a segmentation model such as yolo11n-seg.pt")
+    return model.eval()
+
+
 def build_yolo(yaml_file: str | Path) -> nn.Module:
     """An ultralytics SegmentationModel from a yaml of layers; its scale letter ("yolo11n" -> n) is in the
     yaml or the name.
