@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from csp.bench import compare, interactive, start, viewer
@@ -57,12 +60,10 @@ def test_reports_of_starts_and_comparisons():
     assert report.splitlines()[-1].split() == ["timed", "runs", "too", "7.25", "[7.25,", "7.25]"]
 
 
-def test_an_app_that_dies_is_no_start(monkeypatch, tmp_path, capsys):
-    broken = tmp_path / "app.py"
-    broken.write_text("raise SystemExit(3)")
-    monkeypatch.setattr(start, "APP", broken)
-    assert main(["start", "--rounds", "1"]) == 2
-    assert "app.py ended with status 3" in capsys.readouterr().err
+def test_an_app_that_dies_is_no_start():
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as app:
+        with pytest.raises(ValueError, match=r"app\.py ended with status 3"):
+            start.wait("http://127.0.0.1:9/", app)
 
 
 def test_the_viewers_report_has_medians_by_view():

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def _start(browser: Any) -> dict[str, float]:
     )
     try:
         url = f"http://127.0.0.1:{port}/"
-        _wait(url, app, began)
+        wait(url, app)
         answered = time.perf_counter() - began
         page = browser.new_page()
         page.goto(url)
@@ -68,14 +67,16 @@ def _start(browser: Any) -> dict[str, float]:
         app.wait()
 
 
-def _wait(url: str, app: subprocess.Popen[bytes], began: float) -> None:
-    while time.perf_counter() - began < PATIENCE:
+def wait(url: str, app: subprocess.Popen[bytes]) -> None:
+    """Return once a server answers. Raises ValueError where it ends instead, or keeps silent."""
+    end = time.perf_counter() + PATIENCE
+    while time.perf_counter() < end:
         if app.poll() is not None:
             raise ValueError(f"app.py ended with status {app.returncode} before it answered: start it by hand to see why")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.02)
     raise ValueError(f"app.py did not answer within {PATIENCE} s")
 
