@@ -61,9 +61,9 @@ def test_reports_of_starts_and_comparisons():
 
 
 def test_an_app_that_dies_is_no_start():
-    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as app:
-        with pytest.raises(ValueError, match=r"app\.py ended with status 3"):
-            start.wait("http://127.0.0.1:9/", app)
+    app = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    with app, pytest.raises(ValueError, match=r"app\.py ended with status 3"):
+        start.wait("http://127.0.0.1:9/", app)
 
 
 def test_the_viewers_report_has_medians_by_view():
