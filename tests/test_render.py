@@ -255,6 +255,7 @@ def test_alternative_text_names_place_and_agreement():
         and "IoU with the true mask 0.00" in sentence
     )
     assert words.where([], (16, 16)) == "nowhere"
+    assert [words.tokens(n) for n in (0, 1, 2)] == ["0 tokens", "1 token", "2 tokens"]
 
 
 def test_states_differ_by_more_than_their_hue():

@@ -98,9 +98,9 @@ def row(
         span += f": {100 * on_target:.0f} %"
     panels = {
         "first": Panel(
-            overlays.tokens(result, first, side), f"{first.n} tokens", words.alt_stage(result, first)
+            overlays.tokens(result, first, side), words.tokens(first.n), words.alt_stage(result, first)
         ),
-        "last": Panel(overlays.tokens(result, last, side), f"{last.n} tokens", words.alt_stage(result, last)),
+        "last": Panel(overlays.tokens(result, last, side), words.tokens(last.n), words.alt_stage(result, last)),
         "attention": Panel(
             overlays.attention(result, looked, side), span, words.alt_attention(result, looked)
         ),

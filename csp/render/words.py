@@ -44,6 +44,11 @@ def stage_title(record: StageRecord, kind: views.Kind) -> str:
     return {"selected": "Selected", "all": "All tokens", "kept": "Kept"}[kind]
 
 
+def tokens(n: int) -> str:
+    """So many tokens."""
+    return f"{n} token{'' if n == 1 else 's'}"
+
+
 def stage_caption(result: Result, record: StageRecord) -> str:
     """Tokens and layers of a stage in symbols, two lines: "|S| = 61 of 256 (Nc = 64)", "Lc = 8: layers
     1-8".

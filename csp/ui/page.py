@@ -93,7 +93,7 @@ def page(explore: Explore) -> gr.Blocks:
                         four = html("four", {}, "csp-four")
                     with gr.Accordion("Download", open=False, elem_id="csp-downloads"):
                         with gr.Row():
-                            files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
+                            files = {file: gr.Button(file, size="sm", min_width=90) for file in FILES}
                         download = html("download", {}, "csp-download")
                         upload = gr.UploadButton(
                             "Open a saved run (run.npz)", file_types=[".npz"], size="sm", elem_id="do_open"

@@ -11,7 +11,8 @@ const stepChart = (run, width, look, height = 96) => {
     chart.append(svg("rect", { x: x0, y: y(stage.n), width: Math.max(0, x1 - x0 - 1), height: Math.max(1, bottom - y(stage.n)), fill: look.stages[stage.name] || look.stage }));
     const label = x1 - x0 > 110 ? `${stage.title} ${stage.n}` : stage.n;
     chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) - 4, "text-anchor": "middle" }, label));
-    chart.append(svg("text", { x: x1, y: height - 4, "text-anchor": "middle" }, stage.first + stage.L));
+    const end = stage.first + stage.L; // large text would leave the picture at its right edge
+    chart.append(svg("text", { x: end === L ? width : x1, y: height - 4, "text-anchor": end === L ? "end" : "middle" }, end));
   }
   chart.append(svg("line", { x1: MARGIN, x2: width - MARGIN, y1: y(n_avg), y2: y(n_avg), class: "v-mean" }));
   const last = stages[stages.length - 1];
