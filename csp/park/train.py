@@ -1,7 +1,7 @@
 """Train the embedded model from nothing, or go on from its folder.
 
-    python -m csp.park.train --work work all                       # every stage, in order
-    python -m csp.park.train --work work --from assets/park sam    # one stage, from what is shipped
+    python -m csp.park.train --work out/park all                     # every stage, in order
+    python -m csp.park.train --work out/park --from assets/park sam  # one stage, from what is shipped
 
 Stages: `sam` (class-agnostic segmenter), `tower` (vision tower, dense labels), `reason` (a 10-layer decoder over the frozen
 tower), `deepen` (made 32 layers, trained on), `instances` (YOLO11n-seg), `export` (the model folder). Each stage is bounded by
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m csp.park.train", description=__doc__.split("\n")[0])
     parser.add_argument("stage", choices=(*STAGES, "all"))
     parser.add_argument(
-        "--work", type=Path, default=Path("work"), help="checkpoints, logs and drawn scenes (default: work)"
+        "--work", type=Path, default=Path("out/park"), help="checkpoints, logs and drawn scenes (default: out/park)"
     )
     parser.add_argument(
         "--from", dest="origin", type=Path, help="a model folder to start from instead of random weights"

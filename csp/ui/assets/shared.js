@@ -56,3 +56,13 @@ const figure = (panel) => {
   });
   return node;
 };
+
+// What long work has told since `before`: a line of JSON each; all of it where it began anew.
+const linesSince = (before, now) =>
+  (now.startsWith(before) ? now.slice(before.length) : now).split("\n").filter(Boolean).map((line) => {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      return { error: "The answer could not be read: " + error.message };
+    }
+  });

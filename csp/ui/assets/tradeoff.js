@@ -206,15 +206,8 @@ const take = (data) => {
 };
 const draw = () => {
   const now = props.value || "";
-  const fresh = now.startsWith(text) ? now.slice(text.length) : now;
+  const told = linesSince(text, now);
   text = now;
-  const told = fresh.split("\n").filter(Boolean).map((line) => {
-    try {
-      return JSON.parse(line);
-    } catch (error) {
-      return { error: "The answer could not be read: " + error.message };
-    }
-  });
   for (const data of told) if (data.error || data.begin || state) take(data);
   if (!state || !told.length || told.some((data) => data.error)) return;
   if (told.some((data) => data.begin)) {
