@@ -8,7 +8,7 @@ behind `DecoderLayers`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence as Seq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from csp.forcing import apply_force, check_force
-from csp.tokens import ImageTokens, Positions, Sequence, VisionFeatures
+from csp.tokens import ImageTokens, Positions, TokenSequence, VisionFeatures
 from csp.types import Force, Layout, StageRecord, Trace
 
 
@@ -103,7 +103,7 @@ class Stage:
     positions: Positions = "keep"
 
 
-def planned(plan: Seq[Stage]) -> tuple[int | None, ...]:
+def planned(plan: Sequence[Stage]) -> tuple[int | None, ...]:
     """Image tokens of every layer, known before one has run; None where the image decides."""
     return tuple(stage.N for stage in plan for _ in range(stage.L))
 
@@ -114,8 +114,8 @@ class View:
     def __init__(
         self,
         layers: DecoderLayers,
-        start: Sequence,
-        now: Sequence,
+        start: TokenSequence,
+        now: TokenSequence,
         layer: int,
         entering: Tensor | None,
         vision: VisionFeatures | None,
@@ -174,7 +174,7 @@ class Decoded:
     """
 
     seg_state: Tensor
-    sequence: Sequence
+    sequence: TokenSequence
     trace: Trace
     notes: tuple[str, ...] = ()
     ms: dict[str, float] = field(default_factory=dict)
@@ -183,8 +183,8 @@ class Decoded:
 @torch.no_grad()
 def decode(
     layers: DecoderLayers,
-    start: Sequence,
-    plan: Seq[Stage],
+    start: TokenSequence,
+    plan: Sequence[Stage],
     vision: VisionFeatures | None = None,
     *,
     seed: int = 0,
@@ -219,7 +219,7 @@ def decode(
     return Decoded(state, now, trace_of(layout, ran), notes_of(ran), watch.ms)
 
 
-def covering(plan: Seq[Stage], num_layers: int) -> list[Stage]:
+def covering(plan: Sequence[Stage], num_layers: int) -> list[Stage]:
     """The stages that run a layer. Raises ValueError unless together they run all ``num_layers``."""
     plan = [stage for stage in plan if stage.L]
     if sum(stage.L for stage in plan) != num_layers:
@@ -235,7 +235,7 @@ class Entered:
 
     stage: Stage
     choice: Choice
-    sequence: Sequence
+    sequence: TokenSequence
     forced: dict[str, list[int]] | None = None
 
 
@@ -270,12 +270,12 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def notes_of(ran: Seq[tuple[Entered, Tensor | None]]) -> tuple[str, ...]:
+def notes_of(ran: Sequence[tuple[Entered, Tensor | None]]) -> tuple[str, ...]:
     """What the stages told, each note once; ``ran`` as in `trace_of`."""
     return tuple(dict.fromkeys(note for entered, _ in ran for note in entered.choice.notes))
 
 
-def trace_of(layout: Layout, ran: Seq[tuple[Entered, Tensor | None]]) -> Trace:
+def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Tensor | None]]) -> Trace:
     """Everything that ran, as numpy: the stages, each with its recorded attention rows [L, n] where there are any."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
     heads: dict[int, np.ndarray] = {}

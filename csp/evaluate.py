@@ -146,8 +146,8 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
         return _compare(args, argv, source)
     from csp.checkpoints import load
     from csp.evaluation import ablations, proposals, provenance
+    from csp.evaluation.processes import Job, collect, rank
     from csp.evaluation.report import Report
-    from csp.evaluation.work import Job, collect, rank
     from csp.samples import ParkSource
 
     for flag in ("instances", "gate"):
@@ -201,8 +201,8 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     """Run suites, keep their rows in ``--out``, and write summaries, figures and the page below ``--docs``."""
     from csp import figures
     from csp.checkpoints import load
-    from csp.evaluation import charts, compare, frozen, page, provenance, suites
-    from csp.evaluation.work import Job, collect, rank
+    from csp.evaluation import charts, frozen, page, provenance, suites, summary
+    from csp.evaluation.processes import Job, collect, rank
     from csp.samples import ParkSource
 
     if not isinstance(source, ParkSource):
@@ -223,7 +223,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
         began, suite = time.perf_counter(), suites.SUITES[name]
         lines = suite.lines(tuple(range(args["seeds"])))
-        runs = compare.runs_of(lines)
+        runs = summary.runs_of(lines)
         header = header_of(weights, source, runs)
         rows_in = (args["out"] or Path("out/evaluation")) / name
         with progress(name, quiet=not who.first) as tell:
@@ -235,7 +235,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
                 tell,
             )
         if who.first:
-            told = compare.summarise(suite, lines, rows, args["seed"])
+            told = summary.summarise(suite, lines, rows, args["seed"])
             told |= {"model": model.name, "weights": weights, "samples": header["samples"]}
             told |= provenance.record(str(model.device), argv, began)
             (folder / f"{name}.json").write_text(
@@ -254,7 +254,7 @@ def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, An
 
 def options_of(args: dict[str, Any]) -> dict[str, Any]:
     """What `csp.load` is to be told beside the model's name."""
-    from csp.evaluation.work import rank
+    from csp.evaluation.processes import rank
 
     device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
     return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam") if args[key] is not None}

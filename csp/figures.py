@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from csp.flags import Parser
 from csp.render.charts import token_steps
-from csp.render.compare import comparison, row
+from csp.render.comparison import comparison, row
+from csp.render.curves import tradeoff
 from csp.render.cuts import clusterings, dropping
 from csp.render.figure5 import figure5
 from csp.render.figures import stages
 from csp.render.sheet import DOUBLE, SINGLE
-from csp.render.tradeoff import tradeoff
 from csp.render.typeset import check_format, save, to_bytes
 from csp.types import Result
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence as Seq
+from collections.abc import Mapping, Sequence
 
 from csp.checks import check_integer
-from csp.tokens import ImageTokens, Sequence, restore
+from csp.tokens import ImageTokens, TokenSequence, restore
 from csp.types import Force
 
 
-def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[str, list[int]]]:
+def check_force(force: Force | None, names: Sequence[str], N: int) -> dict[str, dict[str, list[int]]]:
     """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
     what it drops.
     """
@@ -32,7 +32,7 @@ def check_force(force: Force | None, names: Seq[str], N: int) -> dict[str, dict[
 
 
 def apply_force(
-    image: ImageTokens, orders: dict[str, list[int]], start: Sequence, now: Sequence
+    image: ImageTokens, orders: dict[str, list[int]], start: TokenSequence, now: TokenSequence
 ) -> tuple[ImageTokens, dict[str, list[int]]]:
     """``image`` without the dropped patches and with the kept ones added, and what this changed.
 

@@ -8,7 +8,7 @@ batch. Prefixes can be kept for queries to come. Which rows are shared is seen f
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Seq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,7 +29,7 @@ from csp.decoder import (
     trace_of,
 )
 from csp.forcing import check_force
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force
 
 
@@ -68,9 +68,9 @@ class Prefix:
 class _Query:
     """One query on its way through the stages."""
 
-    start: Sequence
+    start: TokenSequence
     rng: torch.Generator
-    now: Sequence
+    now: TokenSequence
     entering: Tensor | None = None
     ran: list[tuple[Entered, Tensor | None]] = field(default_factory=list)
 
@@ -78,14 +78,14 @@ class _Query:
 @torch.no_grad()
 def decode_together(
     layers: CachingLayers,
-    starts: Seq[Sequence],
-    plan: Seq[Stage],
+    starts: Sequence[TokenSequence],
+    plan: Sequence[Stage],
     vision: VisionFeatures | None = None,
     *,
     seed: int = 0,
     force: Force | None = None,
     record: bool = True,
-    kept: Seq[Prefix] = (),
+    kept: Sequence[Prefix] = (),
 ) -> tuple[list[Decoded], tuple[Prefix, ...]]:
     """`csp.decoder.decode` for several sequences on one picture, and the prefixes of the stages.
 
@@ -125,7 +125,7 @@ def decode_together(
     ], tuple(prefixes)
 
 
-def leading(nows: Seq[Sequence], kept: Prefix | None = None) -> int:
+def leading(nows: Sequence[TokenSequence], kept: Prefix | None = None) -> int:
     """How many rows stand at the front of all sequences, and of ``kept``, at the same positions and in the same
     states. Text after the image is never counted: it is what sets queries apart.
     """
@@ -142,7 +142,7 @@ def leading(nows: Seq[Sequence], kept: Prefix | None = None) -> int:
     return P
 
 
-def _prefix(layers: CachingLayers, first: int, L: int, nows: Seq[Sequence], kept: Prefix | None) -> Prefix:
+def _prefix(layers: CachingLayers, first: int, L: int, nows: Sequence[TokenSequence], kept: Prefix | None) -> Prefix:
     """The rows that ``nows`` have in common through L layers: run, or cut from what was ``kept``."""
     if kept is not None and (kept.first, len(kept.past)) == (first, L):
         shared = leading(nows, kept)
@@ -155,7 +155,7 @@ def _prefix(layers: CachingLayers, first: int, L: int, nows: Seq[Sequence], kept
 
 
 def _follow(
-    layers: CachingLayers, first: int, L: int, nows: Seq[Sequence], prefix: Prefix, record: bool
+    layers: CachingLayers, first: int, L: int, nows: Sequence[TokenSequence], prefix: Prefix, record: bool
 ) -> list[Ran]:
     """L layers on what follows the prefix in each sequence, padded at its end into one batch."""
     P = prefix.P

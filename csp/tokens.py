@@ -109,7 +109,7 @@ def by_score(score: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Sequence:
+class TokenSequence:
     """What the decoder sees: system | image block | user and answer, as hidden states [B, n, d] with
     bookkeeping.
 
@@ -124,7 +124,7 @@ class Sequence:
     source: Tensor
 
     @classmethod
-    def start(cls, inputs_embeds: Tensor, layout: Layout) -> Sequence:
+    def start(cls, inputs_embeds: Tensor, layout: Layout) -> TokenSequence:
         """E_llm (Eq. 1) with nothing reduced, from ``inputs_embeds`` [T, d] or [1, T, d]."""
         hidden = inputs_embeds if inputs_embeds.dim() == 3 else inputs_embeds[None]
         if hidden.shape[0] != 1:
@@ -172,7 +172,7 @@ class Sequence:
         rows = self.rows(range(slots.start, slots.stop))
         return self.hidden[:, rows.to(self.hidden.device)]
 
-    def with_image(self, image: ImageTokens, positions: Positions = "keep") -> Sequence:
+    def with_image(self, image: ImageTokens, positions: Positions = "keep") -> TokenSequence:
         """The same sequence around another image block. ``renumber`` counts rotary positions anew from 0."""
         before, after = slice(0, self.layout.N_sys), slice(self.image_rows.stop, None)
         hidden = torch.cat([self.hidden[:, before], image.hidden, self.hidden[:, after]], dim=1)
@@ -180,9 +180,9 @@ class Sequence:
         ids = torch.cat([self.position_ids[before], image.position_ids, self.position_ids[after]])
         if positions == "renumber":
             ids = torch.arange(hidden.shape[1])
-        return Sequence(self.layout, hidden, ids, slots, image.source)
+        return TokenSequence(self.layout, hidden, ids, slots, image.source)
 
-    def with_hidden(self, hidden: Tensor) -> Sequence:
+    def with_hidden(self, hidden: Tensor) -> TokenSequence:
         """The same rows with other states."""
         return replace(self, hidden=hidden)
 

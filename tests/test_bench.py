@@ -10,20 +10,20 @@ import statistics
 import pytest
 import torch
 
-from csp.bench import decoder, memory, queries, stand, timing, trace
+from csp.bench import decoder, memory, queries, timing, trace, workload
 from csp.bench.__main__ import main
 from csp.bench.alive import Alive
 from csp.flops import cost
 from csp.methods import METHODS, PRESETS
 from csp.models.llama import Llama
 
-TINY = dataclasses.replace(stand.SHAPES["park"], d=32, m=48, C=32, side=16)
+TINY = dataclasses.replace(workload.SHAPES["park"], d=32, m=48, C=32, side=16)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shape "park", smaller: the same layers and tokens."""
-    monkeypatch.setitem(stand.SHAPES, "park", TINY)
+    monkeypatch.setitem(workload.SHAPES, "park", TINY)
 
 
 def test_ratios_are_taken_within_a_round() -> None:
@@ -59,19 +59,19 @@ def test_the_processor_clock_ignores_waiting() -> None:
     assert timing.Rounds(1, clock="cpu").time(waiting, warm=())["wait"][0] < 0.1
 
 
-@pytest.mark.parametrize("shape", stand.SHAPES)
+@pytest.mark.parametrize("shape", workload.SHAPES)
 def test_rows_are_table_6_and_every_method(shape: str) -> None:
-    rows = decoder.plans(stand.SHAPES[shape])
+    rows = decoder.plans(workload.SHAPES[shape])
     assert list(rows)[:7] == ["full", *(f"csp/{ratio}" for ratio in (65, 70, 75, 80, 85, 90))]
     assert set(METHODS) <= set(rows)
     for method in rows.values():
-        assert method.plan(stand.SHAPES[shape].N, stand.SHAPES[shape].L)
+        assert method.plan(workload.SHAPES[shape].N, workload.SHAPES[shape].L)
 
 
 def test_rows_hold_the_papers_settings() -> None:
-    rows = decoder.plans(stand.SHAPES["7b-336"])
+    rows = decoder.plans(workload.SHAPES["7b-336"])
     assert (rows["csp/90"].Lc, rows["csp/90"].Nc, rows["csp/90"].Ls, rows["csp/90"].Np) == (11, 32, 3, 2)
-    assert decoder.plans(stand.SHAPES["7b-224"])["fastv"].R == PRESETS["table1/7B-224/fastv"].knobs["R"]
+    assert decoder.plans(workload.SHAPES["7b-224"])["fastv"].R == PRESETS["table1/7B-224/fastv"].knobs["R"]
 
 
 def test_the_promise_is_the_bills() -> None:
@@ -84,16 +84,16 @@ def test_the_promise_is_the_bills() -> None:
 
 def test_the_papers_own_efficiency() -> None:
     """Its speed-ups reach 72 to 91 % of what its TFLOPs promise."""
-    shapes = [shape for name, shape in stand.SHAPES.items() if name != "park"]
+    shapes = [shape for name, shape in workload.SHAPES.items() if name != "park"]
     shares = [decoder.paper(f"csp/{r}", shape)["efficiency"] for shape in shapes for r in (65, 70, 75, 80, 85, 90)]
     assert min(shares) == pytest.approx(0.715, abs=0.005) and max(shares) == pytest.approx(0.909, abs=0.005)
-    assert decoder.paper("full", stand.SHAPES["7b-224"])["ms"] == 60.39
-    assert decoder.paper("fastv", stand.SHAPES["7b-224"]) is None
-    assert decoder.paper("csp/90", stand.SHAPES["park"]) is None
+    assert decoder.paper("full", workload.SHAPES["7b-224"])["ms"] == 60.39
+    assert decoder.paper("fastv", workload.SHAPES["7b-224"]) is None
+    assert decoder.paper("csp/90", workload.SHAPES["park"]) is None
 
 
 def test_a_layer_is_bound_by_bytes_or_by_flops() -> None:
-    shape, limits = stand.SHAPES["7b-224"], {"bytes a second": 1e12, "FLOPs a second": 1e14}
+    shape, limits = workload.SHAPES["7b-224"], {"bytes a second": 1e12, "FLOPs a second": 1e14}
     least = decoder.roofline(shape, 1, 2, limits)
     weights = 4 * 4096**2 + 3 * 4096 * 11008
     assert least(1) == pytest.approx((weights + 2 * 4096) * 2 / 1e12)
@@ -102,18 +102,18 @@ def test_a_layer_is_bound_by_bytes_or_by_flops() -> None:
 
 def test_one_layer_stands_for_all() -> None:
     wide = dataclasses.replace(TINY, d=1024, m=16, H=8, L=3, side=2)
-    made = stand.build(wide, torch.device("cpu"), torch.float32)
+    made = workload.build(wide, torch.device("cpu"), torch.float32)
     assert made.physical == 1 and made.layers.num_layers == 3
     ours = {layer.mlp.up_proj.weight.data_ptr() for layer in made.llm.layers}
     assert len(ours) == 1
-    narrow = stand.build(TINY, torch.device("cpu"), torch.float32)
+    narrow = workload.build(TINY, torch.device("cpu"), torch.float32)
     assert narrow.physical == 32
     assert len({layer.mlp.up_proj.weight.data_ptr() for layer in narrow.llm.layers}) == 32
 
 
 def test_a_batch_runs_the_rows_of_one_sample() -> None:
     """At --batch 3 every method, merging ones too, runs as many rows in as many layers as one sample does."""
-    made = stand.build(TINY, torch.device("cpu"), torch.float32, B=3)
+    made = workload.build(TINY, torch.device("cpu"), torch.float32, B=3)
     seen: list[tuple[int, ...]] = []
 
     class Watched(Llama):
@@ -162,7 +162,7 @@ def test_trace_runs(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
 
 def test_eager_maps_are_the_recorded_rows() -> None:
     """What the two sides of the comparison look at is the same thing."""
-    made = stand.build(TINY, torch.device("cpu"), torch.float32)
+    made = workload.build(TINY, torch.device("cpu"), torch.float32)
     maps = trace.eager_maps(made)()
     recorded = decoder.run(made, METHODS["full"]()).trace
     row, image = made.start.layout.I_rank[0], made.start.layout.image
@@ -196,7 +196,7 @@ def test_queries_run(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
 
 def test_queries_differ_behind_one_prefix() -> None:
     """What is timed as another query, or as several, gives what each would give by itself."""
-    made = stand.build(TINY, torch.device("cpu"), torch.float32)
+    made = workload.build(TINY, torch.device("cpu"), torch.float32)
     jobs = queries.decoder_jobs(made, METHODS["csp"](), 3)
     alone = jobs["first query"]()
     together, prefixes = jobs["3 at once, each"]()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from csp.bench import compare, interactive, start, viewer
+from csp.bench import all_methods, interactive, start, viewer
 from csp.bench.__main__ import main
 
 
@@ -55,7 +55,7 @@ def test_reports_of_starts_and_comparisons():
     starts = [{"server answers": t, "first result": t + 1} for t in (7.0, 9.0, 8.0)]
     assert start.report({"starts": starts}).splitlines()[-1].split() == ["first", "result", "9.00", "[8.00,", "10.00]"]
     scenes = [{"rows": 10, "first row": 0.2, "last row": 2.5, "timed runs too": 7.25}]
-    report = compare.report({"scenes": scenes})
+    report = all_methods.report({"scenes": scenes})
     assert report.startswith("10 methods compared on 1 scenes")
     assert report.splitlines()[-1].split() == ["timed", "runs", "too", "7.25", "[7.25,", "7.25]"]
 

@@ -16,7 +16,7 @@ from synthetic import result
 
 from csp.methods import METHODS
 from csp.models.lisa import Lisa
-from csp.render import compare as draw, typeset
+from csp.render import comparison as draw, typeset
 from csp.session import Session
 from csp.ui.compare import COLUMNS, FILES, Compare, quartiles, setting
 from csp.ui.compare_tab import streamed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from csp.evaluation import ablations, charts, compare, frozen, page, paper
+from csp.evaluation import ablations, charts, frozen, page, paper, summary as summaries
 from csp.evaluation.proposals import LEAST_PIXELS, Found, matches, measure
 from csp.evaluation.report import Report, table
 from csp.evaluation.runs import DENSE, Row
@@ -214,7 +214,7 @@ def test_suites_build_with_names_of_their_own(name: str) -> None:
     for line in lines:
         line.method.plan(256, 32)
         assert len(line.runs) == (3 if draws(line.method) else 1)
-    assert len(compare.runs_of(lines)) == sum(len(line.runs) for line in lines)
+    assert len(summaries.runs_of(lines)) == sum(len(line.runs) for line in lines)
 
 
 def test_suites_hold_the_papers_rows() -> None:
@@ -257,7 +257,7 @@ def summary(axis: str = "ratio", weights: str = "w") -> dict[str, Any]:
         + scenes("steady", ref=0.7)
     )
     rows += [row(i, "absent", run, U=i, I=0, size=None) for i in range(2) for run in {r["run"] for r in rows}]
-    told = compare.summarise(Suite("table6", "Mini", MINI.lines, axis, "something"), lines, rows)
+    told = summaries.summarise(Suite("table6", "Mini", MINI.lines, axis, "something"), lines, rows)
     extra = {
         "weights": weights,
         "samples": {"source": "park/test"},

@@ -16,14 +16,14 @@ import pytest
 import torch
 
 from csp.decoder import decode
-from csp.evaluation import work
+from csp.evaluation import processes
 from csp.evaluation.ablations import ELSEWHERE, MISLED, runs
+from csp.evaluation.processes import Job, Rank, Store, collect
 from csp.evaluation.runs import DENSE, Evaluator, NoImage, OtherPicture, Row, Run, kept, looks, lot, on_target
-from csp.evaluation.work import Job, Rank, Store, collect
 from csp.methods import CSP, METHODS, Control, Full
 from csp.metrics import overlap
 from csp.samples import ParkSource, Sample
-from csp.tokens import Sequence as Tokens
+from csp.tokens import TokenSequence
 from csp.types import Box, Layout
 
 SOURCE = ParkSource("test", 3)
@@ -64,7 +64,7 @@ def test_ablations_leave_out_queries_without_a_target(rows: list[Row]) -> None:
 
 def test_without_image_tokens_the_text_keeps_its_positions(model: Any, picture: np.ndarray) -> None:
     embeds, layout = model.assemble(picture, "the red ball")
-    decoded = decode(model.layers, Tokens.start(embeds, layout), NoImage().plan(layout.N, model.L))
+    decoded = decode(model.layers, TokenSequence.start(embeds, layout), NoImage().plan(layout.N, model.L))
     text = [slot for slot in range(layout.T) if not layout.N_sys <= slot < layout.N_sys + layout.N]
     assert decoded.sequence.position_ids.tolist() == text
     assert decoded.trace.n_per_layer == (0,) * model.L
@@ -77,7 +77,7 @@ def test_another_pictures_tokens_meet_this_pictures_mask_head(model: Any, rows: 
     prompt = model.prompter(sample.query, model.answer, model.seg_row)
     with torch.no_grad():
         embeds, layout = model.embed(replace(other, crop=seen.crop), prompt)
-        decoded = decode(model.layers, Tokens.start(embeds, layout), Full().plan(model.N, model.L))
+        decoded = decode(model.layers, TokenSequence.start(embeds, layout), Full().plan(model.N, model.L))
         logits, _ = model.masks(seen, decoded.seg_state)
     result = model.segment(sample.image, sample.query, OtherPicture(other.vision.patches))
     np.testing.assert_array_equal(result.logits, logits.numpy())
@@ -196,7 +196,7 @@ def test_threads_are_put_back(park_folder: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        steps = work.compute(job(park_folder, 1), [0], 1)
+        steps = processes.compute(job(park_folder, 1), [0], 1)
         next(steps)
         assert torch.get_num_threads() == 1
         steps.close()
@@ -287,4 +287,4 @@ def test_accelerate_launch_gives_the_same_rows(park_folder: Path, tmp_path: Path
         for name in ("one", "two")
     )
     assert without_time(one) == without_time(two) and len(one) == 5
-    assert work.rank() == Rank()
+    assert processes.rank() == Rank()

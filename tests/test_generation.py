@@ -15,7 +15,7 @@ from csp.decoder import decode
 from csp.generation import Remembering, write
 from csp.methods import Full
 from csp.models.llama import Llama
-from csp.tokens import Sequence
+from csp.tokens import TokenSequence
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -41,11 +41,11 @@ def test_full_writes_what_transformers_generates(attention: str) -> None:
     with torch.no_grad():
         theirs = model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=24, do_sample=False)[0].tolist()
     memory = Remembering(Llama(model.model))
-    prefill = decode(memory, Sequence.start(embeds, where), Full().plan(tiny.N, 4))
+    prefill = decode(memory, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
 
     def written(**options: Any) -> Any:
         again = Remembering(Llama(model.model))
-        decode(again, Sequence.start(embeds, where), Full().plan(tiny.N, 4))
+        decode(again, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
         return write(again, prefill.sequence.hidden[:, -1], model.get_input_embeddings(), model.lm_head, **options)
 
     ours = written(most=24)
@@ -64,10 +64,10 @@ def test_steps_after_any_plan_are_the_rows_of_the_whole_sequence(method: Any, at
     method = type(method)(**{**vars(method), **({"query": "seg"} if "query" in vars(method) else {})})
     plan = method.plan(tiny.N, 8)
     embeds = tiny.embeds(2)
-    whole = decode(layers, Sequence.start(embeds, tiny.layout(I_rank=(24,))), plan, tiny.vision())
+    whole = decode(layers, TokenSequence.start(embeds, tiny.layout(I_rank=(24,))), plan, tiny.vision())
     memory = Remembering(layers)
     prompt = tiny.layout(N_out=0, I_seg=(24,), answer="generated")
-    before = decode(memory, Sequence.start(embeds[:, : prompt.T], prompt), plan, tiny.vision())
+    before = decode(memory, TokenSequence.start(embeds[:, : prompt.T], prompt), plan, tiny.vision())
     rows = [memory.step(embeds[:, at : at + 1]) for at in range(prompt.T, embeds.shape[1])]
     torch.testing.assert_close(torch.cat(rows, dim=1), whole.sequence.hidden[:, -3:], atol=1e-4, rtol=0)
     torch.testing.assert_close(before.seg_state, whole.seg_state, atol=1e-5, rtol=0)

@@ -11,7 +11,7 @@ from csp.decoder import View
 from csp.methods import PruMerge, PruMergePlus, VisionZip
 from csp.methods.visionzip import contextual_weights
 from csp.models.llama import Llama
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Box, Layout
 
 WIDTH = 32
@@ -43,7 +43,7 @@ def enter(method):
     """The first stage's choice for a sequence whose embeddings are the tower's features."""
     layout = Layout(2, 256, 3, 2, (16, 16), Box(0, 0, 224, 224), (260,))
     text = torch.zeros(7, WIDTH)
-    start = Sequence.start(torch.cat([text[:2], tower().patches, text[2:]]), layout)
+    start = TokenSequence.start(torch.cat([text[:2], tower().patches, text[2:]]), layout)
     view = View(Llama(tiny.llama()), start, start, 0, None, tower(), torch.Generator())
     (stage,) = method.plan(256, 32)
     choice = stage.enter(view)

@@ -18,7 +18,7 @@ from csp.decoder import Decoded, decode
 from csp.methods import Full
 from csp.models.lisa import Lisa, Seen
 from csp.models.prompt import LlamaPrompt, Prompt, read_slots
-from csp.tokens import Sequence
+from csp.tokens import TokenSequence
 from csp.types import Layout
 
 DATA = Path(__file__).parent / "data/lisa"
@@ -59,7 +59,7 @@ def dense(model: Lisa, seen: Seen, prompt: Prompt) -> tuple[Layout, torch.Tensor
     return (
         layout,
         embeds,
-        decode(model.layers, Sequence.start(embeds, layout), Full().plan(model.N, model.L), seen.vision),
+        decode(model.layers, TokenSequence.start(embeds, layout), Full().plan(model.N, model.L), seen.vision),
     )
 
 
@@ -141,7 +141,7 @@ def test_written_answers(model: Lisa, golden: dict[str, np.ndarray], case: str, 
     at = ids.index(IMAGE)
     prompt = Prompt(tuple(ids[:at]), tuple(ids[at + 1 :]), (), (), (), answer="generated")
     seen = model.encode(golden[f"{picture}/raw_image"])
-    start = Sequence.start(*model.embed(seen, prompt))
+    start = TokenSequence.start(*model.embed(seen, prompt))
     ran, written = model.writer()(start, Full().plan(model.N, model.L), seen.vision, most=len(official) - len(ids))
     assert [*ids, *written] == official
     assert list(ran.trace.layout.I_seg) == g["seg_read_index"].tolist()

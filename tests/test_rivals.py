@@ -34,7 +34,7 @@ from csp.methods.prumerge import outliers, strided
 from csp.methods.simignore import walk
 from csp.methods.sparsevlm import candidate_count, find_raters, kept_and_clusters
 from csp.models.llama import Llama
-from csp.tokens import Sequence
+from csp.tokens import TokenSequence
 
 # Each method at a size that fits 16 image tokens and 8 layers.
 SMALL = {
@@ -53,7 +53,7 @@ RIVALS = {name: method for name, method in SMALL.items() if name not in ("full",
 every = pytest.mark.parametrize("method", SMALL.values(), ids=SMALL)
 
 
-def projected_start(**changes) -> Sequence:
+def projected_start(**changes) -> TokenSequence:
     """A sequence whose image rows are what the projector makes of the tower's features."""
     start = tiny.start(**changes)
     hidden = start.hidden.clone()

@@ -16,7 +16,7 @@ from csp.decoder import Choice, Decoded, Stage, View, decode
 from csp.methods import CSP, FastV, Feather, Full, PruMerge, PyramidDrop, SparseVLM, VisionZip
 from csp.models.llama import Llama
 from csp.shared import Prefix, decode_together
-from csp.tokens import Sequence, restore, top
+from csp.tokens import TokenSequence, restore, top
 
 METHODS = [
     Full(),
@@ -31,13 +31,13 @@ METHODS = [
 ]
 
 
-def query(seed: int, N_usr: int, I_seg: tuple[int, ...] = (-1,), picture: int = 0) -> Sequence:
+def query(seed: int, N_usr: int, I_seg: tuple[int, ...] = (-1,), picture: int = 0) -> TokenSequence:
     """A sequence that begins as all others do on the same picture; ``I_seg`` counts from the answer's start."""
     at = 3 + tiny.N + N_usr
     where = tiny.layout(N_usr=N_usr, I_seg=tuple(at + i for i in I_seg))
     embeds = tiny.embeds(seed, where.T)
     embeds[:, :3], embeds[:, where.image] = tiny.embeds(0)[:, :3], tiny.embeds(picture)[:, where.image]
-    return Sequence.start(embeds, where)
+    return TokenSequence.start(embeds, where)
 
 
 def check(ours: Decoded, theirs: Decoded) -> None:
@@ -57,7 +57,7 @@ def check(ours: Decoded, theirs: Decoded) -> None:
 
 
 def both(
-    method: Any, starts: list[Sequence], kept: tuple[Prefix, ...] = (), **options: Any
+    method: Any, starts: list[TokenSequence], kept: tuple[Prefix, ...] = (), **options: Any
 ) -> tuple[Prefix, ...]:
     """Run together and alone, compare, and return the prefixes."""
     plan = method.plan(tiny.N, 8)

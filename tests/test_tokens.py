@@ -3,7 +3,7 @@ import tiny_decoder as tiny
 import torch
 from hypothesis import given, strategies as st
 
-from csp.tokens import Sequence, by_score, restore, top
+from csp.tokens import TokenSequence, by_score, restore, top
 
 subsets = st.sets(st.integers(0, tiny.N - 1)).map(sorted)
 
@@ -81,9 +81,9 @@ def test_values_reach_patches_through_source():
 
 def test_sequences_are_checked():
     with pytest.raises(ValueError, match="must have 28 rows as the layout says, got 27"):
-        Sequence.start(tiny.embeds()[:, 1:], tiny.layout())
+        TokenSequence.start(tiny.embeds()[:, 1:], tiny.layout())
     with pytest.raises(ValueError, match="one sample a pass, got a batch of 2"):
-        Sequence.start(tiny.embeds().repeat(2, 1, 1), tiny.layout())
+        TokenSequence.start(tiny.embeds().repeat(2, 1, 1), tiny.layout())
 
 
 def test_cls_attention_is_eq_3():

@@ -13,7 +13,7 @@ import pytest
 from fake_session import FakeSession
 
 from csp.methods import METHODS, PRESETS
-from csp.render import tradeoff as draw, typeset
+from csp.render import curves as draw, typeset
 from csp.ui import sweep as sweeps
 from csp.ui.compare_tab import streamed
 from csp.ui.explore import Explore

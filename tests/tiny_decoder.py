@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaModel
 from csp.decoder import Decoded, decode
 from csp.methods import Full, Method
 from csp.models.llama import Llama
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Box, Layout
 
 PEERS = Path(__file__).parent / "data" / "peers"
@@ -60,9 +60,9 @@ def embeds(seed: int = 0, T: int | None = None) -> Tensor:
     return torch.randn(1, T or layout().T, 32, generator=torch.Generator().manual_seed(seed))
 
 
-def start(seed: int = 0, **changes: Any) -> Sequence:
+def start(seed: int = 0, **changes: Any) -> TokenSequence:
     where = layout(**changes)
-    return Sequence.start(embeds(seed, where.T), where)
+    return TokenSequence.start(embeds(seed, where.T), where)
 
 
 def vision(coverage: Tensor | None = None, seed: int = 0, n: int = N) -> VisionFeatures:
@@ -84,7 +84,7 @@ def vision(coverage: Tensor | None = None, seed: int = 0, n: int = N) -> VisionF
 def run(
     method: Method | None = None,
     model: LlamaModel | None = None,
-    sequence: Sequence | None = None,
+    sequence: TokenSequence | None = None,
     **options: Any,
 ) -> Decoded:
     """`decode` with a tiny model; everything but the method has a default."""
@@ -137,9 +137,9 @@ def golden_layout(**changes: Any) -> Layout:
     return Layout(**settings | changes)
 
 
-def golden_start(dtype: torch.dtype = torch.float32, prompt: bool = False) -> Sequence:
+def golden_start(dtype: torch.dtype = torch.float32, prompt: bool = False) -> TokenSequence:
     """The stored sequence; ``prompt`` leaves the answer out and reads the last prompt row."""
     where = golden_layout()
     if prompt:
         where = golden_layout(N_out=0, I_seg=(where.usr.stop - 1,))
-    return Sequence.start(golden("llm")("input.embeds")[: where.T].to(dtype), where)
+    return TokenSequence.start(golden("llm")("input.embeds")[: where.T].to(dtype), where)

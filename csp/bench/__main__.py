@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csp.bench import compare, decoder, interactive, memory, queries, start, trace, viewer
+from csp.bench import all_methods, decoder, interactive, memory, queries, start, trace, viewer
 from csp.bench.timing import machine
 from csp.flags import Parser
 
@@ -18,7 +18,7 @@ KINDS = {
     "queries": queries,
     "interactive": interactive,
     "viewer": viewer,
-    "compare": compare,
+    "compare": all_methods,
     "start": start,
 }
 

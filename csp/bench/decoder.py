@@ -20,7 +20,7 @@ from csp.methods import METHODS, PRESETS, Method, at_budget, values
 from csp.methods.presets import SHAPES as PAPER
 
 if TYPE_CHECKING:
-    from csp.bench.stand import Shape, Stand
+    from csp.bench.workload import Shape, Workload
 
 HELP = "dense against every Table 6 preset and every method: speed-up, what FLOPs promise, efficiency"
 DENSE = "full"
@@ -28,9 +28,9 @@ TABLE_1 = "7B-224"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from csp.bench.stand import add_rounds, add_stand
+    from csp.bench.workload import add_rounds, add_workload
 
-    add_stand(parser)
+    add_workload(parser)
     add_rounds(parser)
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows beside dense, such as csp/65 csp/90 fastv")
     parser.add_argument("--record", default="yes", choices=("yes", "no"), help="record A_SEG at every layer (default: yes)")
@@ -66,25 +66,25 @@ def chosen(rows: dict[str, Method], only: Sequence[str] | None) -> dict[str, Met
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Everything that the report says, with the seconds of every round."""
-    from csp.bench.stand import SHAPES, facts, rounds_of, stand_of
+    from csp.bench.workload import SHAPES, facts, rounds_of, workload_of
 
     methods = chosen(plans(SHAPES[args.shape]), args.only)
-    stand = stand_of(args)
-    rounds = rounds_of(args, stand)
-    counts = {name: rows_per_layer(stand, method) for name, method in methods.items()}
+    workload = workload_of(args)
+    rounds = rounds_of(args, workload)
+    counts = {name: rows_per_layer(workload, method) for name, method in methods.items()}
     record = args.record == "yes"
-    jobs = {name: job(stand, method, record) for name, method in methods.items()}
-    alone = {f"{n} rows": partial(_alone, stand, n) for n in sorted({n for rows in counts.values() for n in rows})}
-    machine_jobs, limits = _machine(stand)
+    jobs = {name: job(workload, method, record) for name, method in methods.items()}
+    alone = {f"{n} rows": partial(_alone, workload, n) for n in sorted({n for rows in counts.values() for n in rows})}
+    machine_jobs, limits = _machine(workload)
     # A round of a large decoder on a CPU takes a minute: there each token count runs once beforehand, not each plan.
-    warm = [*alone, *machine_jobs] if stand.physical == 1 else None
+    warm = [*alone, *machine_jobs] if workload.physical == 1 else None
     times = rounds.time({**jobs, **alone, **machine_jobs}, warm)
     for name in alone:
-        times[name] = [t / _repeats(stand) for t in times[name]]
-    roof = roofline(stand.shape, len(stand.batch), stand.dtype.itemsize, limits(times))
-    rows = [_row(name, methods[name], counts, times, stand.shape, roof) for name in methods]
+        times[name] = [t / _repeats(workload) for t in times[name]]
+    roof = roofline(workload.shape, len(workload.batch), workload.dtype.itemsize, limits(times))
+    rows = [_row(name, methods[name], counts, times, workload.shape, roof) for name in methods]
     return {
-        **facts(args, stand),
+        **facts(args, workload),
         "recorded": record,
         "rounds": len(times[DENSE]),
         "rows": rows,
@@ -93,71 +93,71 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def run(stand: Stand, method: Method, record: bool = True) -> Any:
+def run(workload: Workload, method: Method, record: bool = True) -> Any:
     """One sample's pass through the decoder, choosing included."""
     from csp.decoder import decode
 
-    shape = stand.shape
-    return decode(stand.layers, stand.start, method.plan(shape.N, shape.L), stand.vision, record=record)
+    shape = workload.shape
+    return decode(workload.layers, workload.start, method.plan(shape.N, shape.L), workload.vision, record=record)
 
 
-def job(stand: Stand, method: Method, record: bool = True) -> Callable[[], Any]:
+def job(workload: Workload, method: Method, record: bool = True) -> Callable[[], Any]:
     """A method's pass through the decoder, to be timed: whole for one sample, without the choosing for a batch."""
-    if len(stand.batch) == 1:
-        return partial(run, stand, method, record)
-    return partial(run_batch, stand, method, rows_per_layer(stand, method), record)
+    if len(workload.batch) == 1:
+        return partial(run, workload, method, record)
+    return partial(run_batch, workload, method, rows_per_layer(workload, method), record)
 
 
-def run_batch(stand: Stand, method: Method, rows: Sequence[int], record: bool = True) -> None:
+def run_batch(workload: Workload, method: Method, rows: Sequence[int], record: bool = True) -> None:
     """The stages of a plan on a batch, at the row counts of one sample: layers and recording, without the choosing."""
     import torch
 
     done = 0
     with torch.no_grad():
-        for stage in method.plan(stand.shape.N, stand.shape.L):
+        for stage in method.plan(workload.shape.N, workload.shape.L):
             if stage.L:
                 n = rows[done]
-                asked = torch.tensor([n - stand.shape.text[2] - 1]) if record else None
-                stand.layers.run(done, stage.L, stand.hidden(n), torch.arange(n), asked)
+                asked = torch.tensor([n - workload.shape.text[2] - 1]) if record else None
+                workload.layers.run(done, stage.L, workload.hidden(n), torch.arange(n), asked)
             done += stage.L
 
 
-def rows_per_layer(stand: Stand, method: Method) -> tuple[int, ...]:
+def rows_per_layer(workload: Workload, method: Method) -> tuple[int, ...]:
     """Rows of every layer, text included; a method that leaves its number of tokens to the image runs once to tell."""
     from csp.decoder import planned
 
-    counts = planned(method.plan(stand.shape.N, stand.shape.L))
+    counts = planned(method.plan(workload.shape.N, workload.shape.L))
     if None in counts:
-        counts = run(stand, method).trace.n_per_layer
-    return tuple(n + stand.shape.N_text for n in counts if n is not None)
+        counts = run(workload, method).trace.n_per_layer
+    return tuple(n + workload.shape.N_text for n in counts if n is not None)
 
 
-def _repeats(stand: Stand) -> int:
+def _repeats(workload: Workload) -> int:
     """Small layers are timed several at a time, each with weights of its own."""
-    return min(stand.physical, 4)
+    return min(workload.physical, 4)
 
 
-def _alone(stand: Stand, n: int) -> None:
+def _alone(workload: Workload, n: int) -> None:
     import torch
 
-    hidden, ids = stand.hidden(n), torch.arange(n)
+    hidden, ids = workload.hidden(n), torch.arange(n)
     with torch.no_grad():
-        for _, index in zip(range(_repeats(stand)), cycle(range(stand.shape.L)), strict=False):
-            stand.layers.run(index, 1, hidden, ids)
+        for _, index in zip(range(_repeats(workload)), cycle(range(workload.shape.L)), strict=False):
+            workload.layers.run(index, 1, hidden, ids)
 
 
-def _machine(stand: Stand) -> tuple[dict[str, Callable[[], Any]], Callable[[dict[str, list[float]]], dict[str, float]]]:
+def _machine(workload: Workload) -> tuple[dict[str, Callable[[], Any]], Callable[[dict[str, list[float]]], dict[str, float]]]:
     """Two jobs, a copy and a matrix product, and what their times say: bytes and FLOPs a second."""
     import torch
     from torch.nn.functional import linear
 
     from csp.models.onednn import OneDNN
 
-    large = stand.device.type == "cuda"
+    large = workload.device.type == "cuda"
     n, d, size = (8192, 8192, 2**30) if large else (1024, 4096, 2**28)
-    source = torch.zeros(size, dtype=torch.uint8, device=stand.device)
+    source = torch.zeros(size, dtype=torch.uint8, device=workload.device)
     target = torch.empty_like(source)
-    x, weight = torch.randn(2, max(n, d), d, device=stand.device).to(stand.dtype)
+    x, weight = torch.randn(2, max(n, d), d, device=workload.device).to(workload.dtype)
     x = x[:n]
 
     def product() -> None:
@@ -232,7 +232,7 @@ def paper(name: str, shape: Shape) -> dict[str, float] | None:
 
 def report(found: dict[str, Any]) -> str:
     """A row a plan, ratios first; [least, most] of the rounds beside the efficiency."""
-    from csp.bench.stand import head
+    from csp.bench.workload import head
 
     limits = found["machine limits"]
     lines = [

@@ -17,7 +17,7 @@ from csp.bench.timing import machine
 from csp.checks import check_integer
 
 if TYPE_CHECKING:
-    from csp.bench.stand import Shape
+    from csp.bench.workload import Shape
 
 HELP = "the peak against weights and activations, and growth over many runs"
 STATM = Path("/proc/self/statm")
@@ -26,9 +26,9 @@ PICTURES = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from csp.bench.stand import add_stand
+    from csp.bench.workload import add_workload
 
-    add_stand(parser, shape="7b-224")
+    add_workload(parser, shape="7b-224")
     parser.add_argument("--runs", type=int, default=1000, help="runs of --model to watch, 0 for none (default: 1000)")
     parser.add_argument("--model", default="park", help="park, a folder or a hub id")
 
@@ -36,19 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """The peak of a pass, and resident bytes over runs. Raises ValueError where the system does not tell them."""
     from csp.bench.decoder import job, plans
-    from csp.bench.stand import SHAPES, facts, stand_of
     from csp.bench.trace import alive
+    from csp.bench.workload import SHAPES, facts, workload_of
 
     check_integer("--runs", args.runs, 0)
     if args.runs and not STATM.exists():
         raise ValueError(f"growth is read from {STATM}, which only Linux has; use --runs 0 elsewhere")
     shape, methods = SHAPES[args.shape], plans(SHAPES[args.shape])
-    stand = stand_of(args)
-    size, rows = stand.dtype.itemsize, len(stand.batch) * (shape.N + shape.N_text)
+    workload = workload_of(args)
+    size, rows = workload.dtype.itemsize, len(workload.batch) * (shape.N + shape.N_text)
     weights, held = shape.L * shape.layer_parameters * size, activations(shape, rows) * size
-    peaks = {name: alive(job(stand, methods[name]))["peak"] for name in PLANS}
-    found = {**facts(args, stand), "weights": weights, "activations": held, "peaks": peaks}
-    del stand
+    peaks = {name: alive(job(workload, methods[name]))["peak"] for name in PLANS}
+    found = {**facts(args, workload), "weights": weights, "activations": held, "peaks": peaks}
+    del workload
     return found | {"model": args.model, "runs": args.runs, "growth": growth(args) if args.runs else None}
 
 
@@ -102,7 +102,7 @@ def slope(values: Sequence[float]) -> float:
 
 def report(found: dict[str, Any]) -> str:
     """Ratios first: the peak by weights and activations, then the growth."""
-    from csp.bench.stand import head
+    from csp.bench.workload import head
 
     weights, held = found["weights"], found["activations"]
     lines = [

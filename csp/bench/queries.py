@@ -17,7 +17,7 @@ from csp.bench.timing import machine, ratios, spread
 from csp.checks import check_choice, check_integer
 
 if TYPE_CHECKING:
-    from csp.bench.stand import Stand
+    from csp.bench.workload import Workload
     from csp.methods import Method
     from csp.models.lisa import Lisa
 
@@ -26,9 +26,9 @@ FIRST = "first query"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from csp.bench.stand import add_rounds, add_stand
+    from csp.bench.workload import add_rounds, add_workload
 
-    add_stand(parser)
+    add_workload(parser)
     add_rounds(parser)
     parser.add_argument("--model", default="park", help="the whole model: park, a folder or a hub id (default: park)")
     parser.add_argument("--method", default="csp", help="as in Table 1 (default: csp)")
@@ -39,16 +39,17 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds by round of every way to ask, for the model and for the shape."""
     import csp
     from csp.bench.decoder import plans
-    from csp.bench.stand import SHAPES, facts, rounds_of, stand_of
+    from csp.bench.workload import SHAPES, facts, rounds_of, workload_of
 
     methods = plans(SHAPES[args.shape])
     method = methods[check_choice("--method", args.method, tuple(methods))]
     k = check_integer("--queries", args.queries, 2, 64)
-    stand = stand_of(args)
-    rounds = rounds_of(args, stand)
+    workload = workload_of(args)
+    rounds = rounds_of(args, workload)
     model = csp.load(args.model, device=args.device)
-    found: dict[str, Any] = {**facts(args, stand), "model": args.model, "method": args.method, "queries": k, "seconds": {}}
-    for part, jobs in (("model", model_jobs(model, csp.METHODS[method.name](), k)), ("decoder", decoder_jobs(stand, method, k))):
+    found: dict[str, Any] = {**facts(args, workload), "model": args.model, "method": args.method, "queries": k, "seconds": {}}
+    whole, decoder = model_jobs(model, csp.METHODS[method.name](), k), decoder_jobs(workload, method, k)
+    for part, jobs in (("model", whole), ("decoder", decoder)):
         times = rounds.time(jobs)
         times[_together(k)] = [t / k for t in times[_together(k)]]
         found["seconds"][part] = times
@@ -76,24 +77,24 @@ def model_jobs(model: Lisa, method: Method, k: int) -> dict[str, Callable[[], An
     }
 
 
-def decoder_jobs(stand: Stand, method: Method, k: int) -> dict[str, Callable[[], Any]]:
+def decoder_jobs(workload: Workload, method: Method, k: int) -> dict[str, Callable[[], Any]]:
     """The decoder on k queries, random words behind the same system prompt and image tokens."""
     import torch
 
     from csp.decoder import decode
     from csp.shared import decode_together
 
-    layout, hidden = stand.start.layout, stand.start.hidden
+    layout, hidden = workload.start.layout, workload.start.hidden
     shared = hidden[:, : layout.usr.start]
     texts = torch.randn(k, layout.T - shared.shape[1], hidden.shape[2], device=hidden.device, dtype=hidden.dtype)
-    starts = [stand.start.with_hidden(torch.cat([shared, text[None]], dim=1)) for text in texts]
-    plan = method.plan(layout.N, stand.layers.num_layers)
-    _, kept = decode_together(stand.layers, starts[:1], plan, stand.vision)
+    starts = [workload.start.with_hidden(torch.cat([shared, text[None]], dim=1)) for text in texts]
+    plan = method.plan(layout.N, workload.layers.num_layers)
+    _, kept = decode_together(workload.layers, starts[:1], plan, workload.vision)
     others = cycle(starts[1:])
     return {
-        FIRST: lambda: decode(stand.layers, starts[0], plan, stand.vision),
-        "another, prefix kept": lambda: decode_together(stand.layers, [next(others)], plan, stand.vision, kept=kept),
-        _together(k): lambda: decode_together(stand.layers, starts, plan, stand.vision),
+        FIRST: lambda: decode(workload.layers, starts[0], plan, workload.vision),
+        "another, prefix kept": lambda: decode_together(workload.layers, [next(others)], plan, workload.vision, kept=kept),
+        _together(k): lambda: decode_together(workload.layers, starts, plan, workload.vision),
     }
 
 
@@ -103,7 +104,7 @@ def _together(k: int) -> str:
 
 def report(found: dict[str, Any]) -> str:
     """Each way to ask as a fraction of the first query."""
-    from csp.bench.stand import head
+    from csp.bench.workload import head
 
     names = {"model": f"{found['model']}, picture to mask", "decoder": f"decoder alone: {head(found)}"}
     lines = [f"{found['method']}; {machine()}; medians of rounds in random order"]

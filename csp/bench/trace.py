@@ -14,60 +14,60 @@ from csp.bench.timing import machine, ratios, spread
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from csp.bench.stand import Stand
+    from csp.bench.workload import Workload
 
 HELP = "recording A_SEG at every layer against not recording, and against eager attention maps"
 PLANS = ("full", "csp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from csp.bench.stand import add_rounds, add_stand
+    from csp.bench.workload import add_rounds, add_workload
 
-    add_stand(parser)
+    add_workload(parser)
     add_rounds(parser)
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds by round and bytes of every way to look at attention."""
     from csp.bench.decoder import job, plans
-    from csp.bench.stand import SHAPES, facts, rounds_of, stand_of
+    from csp.bench.workload import SHAPES, facts, rounds_of, workload_of
 
     methods = plans(SHAPES[args.shape])
-    stand = stand_of(args)
-    maps = eager_maps(stand)
+    workload = workload_of(args)
+    maps = eager_maps(workload)
     jobs: dict[str, Callable[[], Any]] = {}
     for name in PLANS:
-        jobs[name] = job(stand, methods[name], record=False)
-        jobs[f"{name}, A_SEG"] = job(stand, methods[name])
+        jobs[name] = job(workload, methods[name], record=False)
+        jobs[f"{name}, A_SEG"] = job(workload, methods[name])
     jobs["full, eager maps"] = maps
     # Counting the bytes runs everything once: that is the warm-up.
     memory = {name: alive(job) for name, job in jobs.items()}
-    times = rounds_of(args, stand).time(jobs, warm=())
+    times = rounds_of(args, workload).time(jobs, warm=())
     rows = []
     for name in jobs:
         plain = name.partition(",")[0]
         row = {"name": name, "time": ratios(times[name], times[plain]), "ms": 1e3 * spread(times[name]).median}
         rows.append(row | memory[name] | {"more": memory[name]["peak"] - memory[plain]["peak"]})
-    return {**facts(args, stand), "rounds": len(times[PLANS[0]]), "rows": rows, "seconds": times}
+    return {**facts(args, workload), "rounds": len(times[PLANS[0]]), "rows": rows, "seconds": times}
 
 
-def eager_maps(stand: Stand) -> Callable[[], tuple[Tensor, ...]]:
-    """The stand's decoder with eager attention and the same weights, asked for all its attention maps [B, H, n, n]."""
+def eager_maps(workload: Workload) -> Callable[[], tuple[Tensor, ...]]:
+    """The workload's decoder with eager attention and the same weights, asked for all its attention maps [B, H, n, n]."""
     import torch
     from transformers import LlamaModel
 
-    config = copy.deepcopy(stand.llm.config)
+    config = copy.deepcopy(workload.llm.config)
     config._attn_implementation = "eager"
     with torch.device("meta"):
         llm = LlamaModel(config).eval()
-    llm.rotary_emb = stand.llm.rotary_emb
-    for own, layer in zip(llm.layers, stand.llm.layers, strict=True):
+    llm.rotary_emb = workload.llm.rotary_emb
+    for own, layer in zip(llm.layers, workload.llm.layers, strict=True):
         own.load_state_dict(layer.state_dict(), assign=True)
-    llm.norm = stand.llm.norm
+    llm.norm = workload.llm.norm
 
     @torch.no_grad()
     def maps() -> tuple[Tensor, ...]:
-        out = llm(inputs_embeds=stand.batch, use_cache=False, output_attentions=True)
+        out = llm(inputs_embeds=workload.batch, use_cache=False, output_attentions=True)
         return tuple(out.attentions)
 
     return maps
@@ -86,7 +86,7 @@ def alive(job: Callable[[], Any]) -> dict[str, int]:
 
 def report(found: dict[str, Any]) -> str:
     """A row for every way to look, its time against not looking at all; bytes are of tensors, weights aside."""
-    from csp.bench.stand import head
+    from csp.bench.workload import head
 
     lines = [
         head(found),

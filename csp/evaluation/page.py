@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from csp.evaluation.compare import is_current
 from csp.evaluation.report import table
 from csp.evaluation.suites import SUITES
+from csp.evaluation.summary import is_current
 
 Summary = Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence as Seq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from csp.caching import CachingLayers
 from csp.decoder import Decoded, Stage, Stopwatch, decode
 from csp.generation import Remembering, write
 from csp.models.prompt import Prompter, SegRow
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force
 
 MAX_NEW_TOKENS = 128
@@ -30,8 +30,8 @@ class Writer:
 
     def __call__(
         self,
-        start: Sequence,
-        plan: Seq[Stage],
+        start: TokenSequence,
+        plan: Sequence[Stage],
         vision: VisionFeatures | None = None,
         *,
         seed: int = 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Seq
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,7 @@ from csp.models.answers import MOST_NEW_TOKENS
 from csp.models.cache import picture_key
 from csp.models.prompt import Answer, Prompt
 from csp.shared import decode_together
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force, Request, Result, SegMode, Template
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Planner(Protocol):
     @property
     def name(self) -> str: ...
 
-    def plan(self, N: int, L: int) -> Seq[Stage]: ...
+    def plan(self, N: int, L: int) -> Sequence[Stage]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Asked:
         return self.seg_mode == "generated"
 
 
-def ask(model: Lisa, asked: Asked, queries: Seq[str], together: bool) -> list[Result]:
+def ask(model: Lisa, asked: Asked, queries: Sequence[str], together: bool) -> list[Result]:
     """A result for each query. ``together``: in batches that share what stands before their words."""
     most = asked.max_new_tokens if asked.generated else 0
     answer: Answer = "generated" if asked.generated else asked.answer or model.answer
@@ -80,7 +80,7 @@ def ask(model: Lisa, asked: Asked, queries: Seq[str], together: bool) -> list[Re
 
     watch = Stopwatch(model.device)
     seen = model.encode(asked.picture)
-    starts = [Sequence.start(*model.embed(seen, prompt, most)) for prompt in prompts]
+    starts = [TokenSequence.start(*model.embed(seen, prompt, most)) for prompt in prompts]
     watch.lap("vision")
     texts: list[str | None] = [None] * len(queries)
     seed, force, vision = asked.seed, asked.force, seen.vision
@@ -117,7 +117,7 @@ def _request(model: Lisa, asked: Asked, query: str) -> Request:
 
 
 def _together(
-    model: Lisa, asked: Asked, starts: Seq[Sequence], plan: Seq[Stage], vision: VisionFeatures
+    model: Lisa, asked: Asked, starts: Sequence[TokenSequence], plan: Sequence[Stage], vision: VisionFeatures
 ) -> list[Decoded]:
     """Batches over one prefix, which stays with the model if it is to be reused."""
     key = f"{picture_key(asked.picture)} {asked.method!r} {asked.seed} {asked.force}"
@@ -134,7 +134,7 @@ def _together(
     return runs
 
 
-def _masks(model: Lisa, seen: Seen, states: Seq[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
+def _masks(model: Lisa, seen: Seen, states: Sequence[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
     """Logits and scores for the states of each query, in one batch if ``together``."""
     if not together:
         return [model.masks(seen, state) for state in states]

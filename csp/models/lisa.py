@@ -7,7 +7,7 @@ method by name and no file: `csp.checkpoints` builds the parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Seq
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, overload
@@ -209,7 +209,7 @@ class Lisa:
     def segment(
         self,
         image: Any,
-        query: Seq[str],
+        query: Sequence[str],
         method: Planner | None = None,
         seed: int = 0,
         force: Force | None = None,
@@ -226,7 +226,7 @@ class Lisa:
     def segment(
         self,
         image: Any,
-        query: str | Seq[str],
+        query: str | Sequence[str],
         method: Planner | None = None,
         seed: int = 0,
         force: Force | None = None,

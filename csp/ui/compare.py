@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csp.checks import check_choice, check_integer, check_number
-from csp.render import compare as draw, typeset
-from csp.render.compare import Row, Spread
+from csp.render import comparison as draw, typeset
+from csp.render.comparison import Row, Spread
 from csp.types import Request, Result
 from csp.ui import told
 from csp.ui.explore import PARK_ONLY, Asked, Explore, whole

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp.render import views
-from csp.render.tradeoff import LOOKS, Curve, Point
+from csp.render.curves import LOOKS, Curve, Point
 from csp.types import Request, Result
 from csp.ui.compare import milliseconds, setting
 from csp.ui.explore import INTEGERS, Explore

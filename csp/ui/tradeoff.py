@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp.checks import check_choice, check_integer
-from csp.render import palette, tradeoff as draw, typeset
-from csp.render.tradeoff import LOOKS, Curve, Look, Point
+from csp.render import curves as draw, palette, typeset
+from csp.render.curves import LOOKS, Curve, Look, Point
 from csp.types import Request
 from csp.ui import sweep as sweeps, told
 from csp.ui.explore import Explore, whole

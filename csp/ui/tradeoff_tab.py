@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from csp.render.tradeoff import X, Y
+from csp.render.curves import X, Y
 from csp.ui import picked
 from csp.ui.compare_tab import stopped, streamed
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS

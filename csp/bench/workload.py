@@ -21,7 +21,7 @@ from csp.checkpoints import pick_device, pick_dtype
 from csp.checks import check_integer
 from csp.models.backends import BACKENDS
 from csp.models.llama import Llama
-from csp.tokens import Sequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Box, Layout
 
 
@@ -64,7 +64,7 @@ SHAPES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Stand:
+class Workload:
     """What a benchmark measures on: a decoder, one layer of which may stand for all (``physical`` counts those in memory),
     one sample to choose tokens by, and the states [B, T, d] of a batch.
     """
@@ -73,7 +73,7 @@ class Stand:
     llm: LlamaModel
     layers: Llama
     physical: int
-    start: Sequence
+    start: TokenSequence
     vision: VisionFeatures
     batch: Tensor
 
@@ -91,7 +91,7 @@ class Stand:
         return self.physical * self.shape.layer_parameters * self.dtype.itemsize
 
     def hidden(self, n: int) -> Tensor:
-        """States of ``n`` rows, text included, for as many samples as the stand has."""
+        """States of ``n`` rows, text included, for as many samples as the workload has."""
         return self.batch[:, :n].contiguous()
 
     def synchronize(self) -> None:
@@ -100,7 +100,7 @@ class Stand:
             torch.cuda.synchronize(self.device)
 
 
-def build(shape: Shape, device: torch.device, dtype: torch.dtype, B: int = 1, backend: str = "plain") -> Stand:
+def build(shape: Shape, device: torch.device, dtype: torch.dtype, B: int = 1, backend: str = "plain") -> Workload:
     """A decoder of this shape and ``B`` samples to run through it. Every layer has weights of its own where they fit:
     on a GPU, and for widths below 1024.
     """
@@ -123,11 +123,11 @@ def build(shape: Shape, device: torch.device, dtype: torch.dtype, B: int = 1, ba
         N_sys, shape.N, N_usr, N_out, (shape.side, shape.side), Box(0, 0, 1, 1), (N_sys + shape.N + N_usr - 1,)
     )
     batch = _random(B, layout.T, shape.d, like=like)
-    return Stand(shape, llm, BACKENDS[backend](llm), physical, Sequence.start(batch[:1], layout), vision, batch)
+    return Workload(shape, llm, BACKENDS[backend](llm), physical, TokenSequence.start(batch[:1], layout), vision, batch)
 
 
-def add_stand(parser: argparse.ArgumentParser, shape: str = "park") -> None:
-    """The flags of everything that runs on a stand."""
+def add_workload(parser: argparse.ArgumentParser, shape: str = "park") -> None:
+    """The flags of everything that runs on a workload."""
     parser.add_argument("--shape", default=shape, choices=tuple(SHAPES), help=f"default: {shape}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: float32 on a CPU, else bfloat16)")
@@ -145,8 +145,8 @@ def add_rounds(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def stand_of(args: argparse.Namespace) -> Stand:
-    """The stand that the flags ask for. Raises ValueError for what this machine or the shape does not have."""
+def workload_of(args: argparse.Namespace) -> Workload:
+    """The workload that the flags ask for. Raises ValueError for what this machine or the shape does not have."""
     if args.threads is not None:
         torch.set_num_threads(check_integer("--threads", args.threads, 1))
     device = pick_device(args.device)
@@ -155,22 +155,22 @@ def stand_of(args: argparse.Namespace) -> Stand:
     return build(SHAPES[args.shape], device, pick_dtype(args.dtype, device), batch, args.backend)
 
 
-def rounds_of(args: argparse.Namespace, stand: Stand) -> Rounds:
+def rounds_of(args: argparse.Namespace, workload: Workload) -> Rounds:
     """Rounds as the flags ask. Raises ValueError for a processor clock where a GPU does the work."""
-    if args.clock == "cpu" and stand.device.type != "cpu":
+    if args.clock == "cpu" and workload.device.type != "cpu":
         raise ValueError("--clock cpu counts this process's processor time, the work is done by a GPU; use --clock wall")
-    return Rounds(check_integer("--rounds", args.rounds, 1), args.seconds, args.clock, synchronize=stand.synchronize)
+    return Rounds(check_integer("--rounds", args.rounds, 1), args.seconds, args.clock, synchronize=workload.synchronize)
 
 
-def facts(args: argparse.Namespace, stand: Stand) -> dict[str, Any]:
+def facts(args: argparse.Namespace, workload: Workload) -> dict[str, Any]:
     """What a report says first."""
     return {
         "shape": args.shape,
-        "dtype": str(stand.dtype).removeprefix("torch."),
-        "device": str(stand.device),
+        "dtype": str(workload.dtype).removeprefix("torch."),
+        "device": str(workload.device),
         "backend": args.backend,
-        "batch": len(stand.batch),
-        "physical layers": stand.physical,
+        "batch": len(workload.batch),
+        "physical layers": workload.physical,
         "clock": getattr(args, "clock", "wall"),
     }
 
