@@ -1,7 +1,8 @@
-"""CSP's four ways to pick the tokens of the clustering stage (section 3.1, Eq. 2-5).
+"""CSP's ways to pick the tokens of the clustering stage (section 3.1, Eq. 2-5).
 
-A selector gets the view, Nc and the method's own settings and returns a `Picked`: patches ascending, a score
-where it ranked. A new selector is a function and a word in ``SELECTORS``.
+A selector is a function of the view and Nc that returns a `Picked`: patches ascending, a score where it ranked. What
+stands behind its ``*`` are settings of its own, annotated with their bounds: they become knobs of CSP. A new selector is
+a function and a word in ``SELECTORS``.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from csp.decoder import View
+from csp.knobs import Knob, bounds, of_function
 from csp.tokens import top
 
 
@@ -30,42 +33,61 @@ class Picked:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Options of single selectors: ``uniform`` of Uniform (and of Seg-First without instances), ``cls`` of
-    CLS, ``conf`` of Seg-First.
+class Selector:
+    """A function that selects, and what is known of it beforehand.
+
+    ``draws`` says whether it draws lots, so that one seed says little; ``exact`` whether it always returns Nc patches;
+    ``instances`` whether it needs those of the picture.
     """
 
-    uniform: Literal["eq2", "even"] = "eq2"
-    cls: Literal["full", "heads"] = "full"
-    conf: float = 0.25
+    function: Callable[..., Picked]
+    draws: bool = False
+    exact: bool = True
+    instances: bool = False
+
+    @cached_property
+    def knobs(self) -> tuple[Knob, ...]:
+        """Its own settings."""
+        return of_function(self.function)
+
+    def __call__(self, view: View, Nc: int, **settings: Any) -> Picked:
+        """S for this view, with the settings of its own that are given."""
+        return self.function(view, Nc, **settings)
 
 
-def random(view: View, Nc: int, settings: Settings) -> Picked:
+Rule = Annotated[Literal["eq2", "even"], bounds("Uniform: the paper's Eq. 2, or even over both axes", choices=("eq2", "even"))]
+Heads = Annotated[
+    Literal["full", "heads"], bounds("CLS: one head of full width (Eq. 3), or the mean over heads", choices=("full", "heads"))
+]
+Surely = Annotated[float, bounds("Seg-First: least confidence of an instance", 0.05, 0.95)]
+
+
+def random(view: View, Nc: int) -> Picked:
     """Nc patches without replacement, from the run's seed."""
     return Picked(torch.randperm(view.layout.N, generator=view.rng)[:Nc].sort().values)
 
 
-def uniform(view: View, Nc: int, settings: Settings) -> Picked:
+def uniform(view: View, Nc: int, *, uniform: Rule = "eq2") -> Picked:
     """Every floor(N / Nc)-th patch as Eq. 2 has it, or points spread evenly over both axes of the grid.
 
     Eq. 2 counts along rows and is not even in space: Nc = 16 on a 16 x 16 grid takes column 0 alone.
     """
-    if settings.uniform == "eq2":
+    if uniform == "eq2":
         return Picked(torch.arange(Nc) * (view.layout.N // Nc))
     return Picked(even_grid(*view.layout.grid, Nc))
 
 
-def cls(view: View, Nc: int, settings: Settings) -> Picked:
+def cls(view: View, Nc: int, *, cls: Heads = "full") -> Picked:
     """Eq. 3: the Nc patches to which the vision tower's [CLS] pays most attention in its last layer.
 
     One head of full width over the keys of patches, or the mean over the tower's own heads (``cls="heads"``).
     """
-    score = view.vision.cls_attention("last", heads=settings.cls == "heads")
-    score = score.mean(dim=0) if settings.cls == "heads" else score
+    score = view.vision.cls_attention("last", heads=cls == "heads")
+    score = score.mean(dim=0) if cls == "heads" else score
     return Picked(top(score, Nc), score, "CLS")
 
 
-def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
+def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2") -> Picked:
     """Eq. 4-5: from every instance a share of Nc by its area, at least one token, drawn from its own tokens.
 
     A token belongs to an instance that covers at least half of it; an instance without one gets its
@@ -78,11 +100,11 @@ def seg_first(view: View, Nc: int, settings: Settings) -> Picked:
         raise ValueError("cluster='seg-first' needs instances, but no detector ran; give the model one or choose another cluster")
     coverage = coverage.float().cpu()
     if view.vision.confidence is not None:
-        coverage = coverage[view.vision.confidence.cpu() >= settings.conf]
+        coverage = coverage[view.vision.confidence.cpu() >= conf]
     # An instance outside the tower's crop has no token at all.
     coverage = coverage[coverage.sum(dim=1) > 0]
     if not len(coverage):
-        picked = uniform(view, Nc, settings)
+        picked = SELECTORS["uniform"](view, Nc, uniform=uniform)
         return Picked(picked.S, instances=0, notes=("Seg-First found no instance: Uniform instead.",))
     areas = coverage.double().sum(dim=1)
     chosen: set[int] = set()
@@ -112,6 +134,20 @@ def even_grid(rows: int, cols: int, n: int) -> Tensor:
     return torch.tensor(picked)
 
 
-Selector = Callable[[View, int, Settings], Picked]
-SELECTORS: dict[str, Selector] = {"random": random, "uniform": uniform, "cls": cls, "seg-first": seg_first}
+SELECTORS: dict[str, Selector] = {
+    "random": Selector(random, draws=True),
+    "uniform": Selector(uniform),
+    "cls": Selector(cls),
+    "seg-first": Selector(seg_first, draws=True, exact=False, instances=True),
+}
 CLUSTERS = tuple(SELECTORS)
+
+
+def settings() -> tuple[Knob, ...]:
+    """The own settings of all selectors. One that several take stands once, and means the same to all of them."""
+    found: dict[str, Knob] = {}
+    for name, selector in SELECTORS.items():
+        for knob in selector.knobs:
+            if found.setdefault(knob.name, knob) != knob:
+                raise TypeError(f"{name} and another selector both take {knob.name}, with other bounds: give one another name")
+    return tuple(found.values())

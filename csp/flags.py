@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from csp.knobs import Knob
+
 PREFIX = "knob."
 
 
@@ -48,23 +50,10 @@ def method_of(name: str, given: Mapping[str, str]) -> Any:
 
     if name not in METHODS:
         raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {name!r}")
-    defaults = {knob.name: knob.default for knob in knobs(METHODS[name])}
-    return build(METHODS[name], {key: parse(key, text, defaults.get(key)) for key, text in given.items()})
+    known = {knob.name: knob for knob in knobs(METHODS[name])}
+    return build(METHODS[name], {key: known[key].parse(text) if key in known else text for key, text in given.items()})
 
 
 def parse(name: str, text: str, default: Any) -> Any:
     """A value as text, as the kind of its default."""
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"{name} must be true or false, got {text!r}")
-        return text.lower() == "true"
-    if isinstance(default, tuple):
-        return tuple(parse(name, part, default[0]) for part in text.split(","))
-    if isinstance(default, int | float):
-        try:
-            return type(default)(text)
-        except ValueError:
-            raise ValueError(
-                f"{name} must be {'an integer' if isinstance(default, int) else 'a number'}, got {text!r}"
-            ) from None
-    return text
+    return Knob(name, default, "").parse(text)

@@ -87,21 +87,11 @@ class Session:
                 name,
                 method.label,
                 method.paper,
-                tuple(self._resolve(knob) for knob in knobs(method)),
+                tuple(knob.within(self.model.N, self.model.L) for knob in knobs(method)),
                 (method.__doc__ or "").strip(),
             )
             for name, method in METHODS.items()
         )
-
-    def _resolve(self, knob: Knob) -> Knob:
-        """Bounds named "N" or "L" as numbers, the default inside them. On a smaller model defaults shrink
-        with it.
-        """
-        high = {"N": self.model.N, "L": self.model.L}.get(str(knob.high), knob.high)
-        default = knob.default
-        if isinstance(high, int) and isinstance(default, int) and not isinstance(default, bool):
-            default = min(default, high)
-        return replace(knob, high=high, default=default)
 
     def presets(self) -> dict[str, Preset]:
         """The paper's settings made for as many image tokens and layers as this model has, by their keys in

@@ -5,22 +5,22 @@ import tiny_decoder as tiny
 import torch
 from hypothesis import given, settings, strategies as st
 
-from csp.clusters import CLUSTERS, SELECTORS, Settings, even_grid
+from csp.clusters import SELECTORS, even_grid
 from csp.decoder import View
 from csp.models.llama import Llama
 from csp.types import Box
 
 
-def pick(name, Nc, coverage=None, seed=0, settings=Settings(), grid=(4, 4)):  # noqa: B008
+def pick(name, Nc, coverage=None, seed=0, grid=(4, 4), **settings):
     N = grid[0] * grid[1]
     start = tiny.start(N=N, grid=grid, I_seg=(3 + N + 5,), crop=Box(0, 0, 1, 1))
     rng = torch.Generator().manual_seed(seed)
     vision = tiny.vision(coverage, n=N)
-    return SELECTORS[name](View(Llama(tiny.llama()), start, start, 0, None, vision, rng), Nc, settings)
+    return SELECTORS[name](View(Llama(tiny.llama()), start, start, 0, None, vision, rng), Nc, **settings)
 
 
 def test_the_paper_has_four():
-    assert CLUSTERS == ("random", "uniform", "cls", "seg-first")
+    assert tuple(SELECTORS)[:4] == ("random", "uniform", "cls", "seg-first")
 
 
 @given(st.sampled_from(["random", "uniform", "cls"]), st.integers(1, 16), st.integers(0, 9))
@@ -38,7 +38,7 @@ def test_uniform_is_eq_2_and_knows_no_rows():
 
 
 def test_even_spreads_over_both_axes():
-    S = pick("uniform", 16, settings=Settings(uniform="even"), grid=(16, 16)).S
+    S = pick("uniform", 16, uniform="even", grid=(16, 16)).S
     assert (S // 16).unique().tolist() == [2, 6, 10, 14]
     assert (S % 16).unique().tolist() == [2, 6, 10, 14]
 
@@ -58,7 +58,7 @@ def test_cls_takes_what_cls_looks_at():
     picked = pick("cls", 5)
     assert set(picked.S.tolist()) == set(score.topk(5).indices.tolist())
     assert picked.score_name == "CLS"
-    by_heads = pick("cls", 5, settings=Settings(cls="heads"))
+    by_heads = pick("cls", 5, cls="heads")
     assert set(by_heads.S.tolist()) == set(vision.cls_attention(heads=True).mean(0).topk(5).indices.tolist())
 
 

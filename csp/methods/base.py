@@ -4,32 +4,20 @@ runs.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from csp.checks import check_choice, check_integer, check_number
+from csp.checks import check_integer
 from csp.decoder import Choice, Stage, View
+from csp.knobs import Knob, check_knobs, knob, of_fields
 from csp.tokens import ImageTokens
 
-
-@dataclass(frozen=True)
-class Knob:
-    """A field of a method as a control needs it: its default, its range or its choices, and what it does.
-
-    ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at
-    hand.
-    """
-
-    name: str
-    default: Any
-    help: str
-    low: float = 0
-    high: float | str | None = None
-    choices: tuple[str, ...] = ()
+__all__ = [
+    "Knob", "Method", "build", "check_L", "check_N", "check_increasing", "check_knobs", "everything", "knob", "knobs", "ranked",
+    "values",
+]  # fmt: skip
 
 
 class Method(Protocol):
@@ -47,21 +35,9 @@ class Method(Protocol):
         ...
 
 
-def knob(
-    default: Any,
-    help: str,
-    low: float = 0,
-    high: float | str | None = None,
-    choices: Iterable[str] = (),
-) -> Any:
-    """A dataclass field that is a knob; see `Knob`."""
-    metadata = {"help": help, "low": low, "high": high, "choices": tuple(choices)}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 def knobs(method: type[Method] | Method) -> tuple[Knob, ...]:
     """The knobs of a method, in the order of its fields."""
-    return tuple(Knob(f.name, f.default, **f.metadata) for f in dataclasses.fields(method))
+    return of_fields(method)
 
 
 def values(method: Method) -> dict[str, Any]:
@@ -76,30 +52,6 @@ def build(method: type[Method], settings: Mapping[str, Any]) -> Method:
         if name not in known:
             raise ValueError(f"{method.name} has no knob {name!r}; it has {', '.join(known) or 'none'}")
     return method(**settings)
-
-
-def check_knobs(method: Method) -> None:
-    """Refuse values of the wrong kind or outside the bounds that hold for every model; for
-    ``__post_init__``.
-    """
-    for knob in knobs(method):
-        value = getattr(method, knob.name)
-        high = None if isinstance(knob.high, str) else knob.high
-        if knob.choices:
-            check_choice(knob.name, value, knob.choices)
-        elif isinstance(knob.default, tuple):
-            if not isinstance(value, tuple | list) or not value:
-                raise ValueError(f"{knob.name} must be a list of numbers such as {knob.default}, got {value!r}")
-            kind = float if any(isinstance(v, float) for v in knob.default) else int
-            object.__setattr__(method, knob.name, tuple(_check_one(knob, kind, v, high) for v in value))
-        elif isinstance(knob.default, int | float):
-            object.__setattr__(method, knob.name, _check_one(knob, type(knob.default), value, high))
-
-
-def _check_one(knob: Knob, kind: type, value: Any, high: float | None) -> float:
-    if kind is float:
-        return check_number(knob.name, value, knob.low, float("inf") if high is None else high)
-    return check_integer(knob.name, value, int(knob.low), None if high is None else int(high))
 
 
 def check_N(name: str, value: int, N: int, low: int = 1) -> int:

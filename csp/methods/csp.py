@@ -6,19 +6,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
-from csp.clusters import CLUSTERS, SELECTORS, Settings
+from csp.clusters import SELECTORS, Selector, settings
 from csp.decoder import Choice, Stage, View, planned
-from csp.methods.base import check_knobs, check_L, check_N, knob, ranked
+from csp.knobs import check_knobs, knob, with_knobs
+from csp.methods.base import check_L, check_N, ranked
 from csp.methods.rows import answer_rows, whole_answer
 from csp.tokens import restore, top
 
 
 @dataclass(frozen=True)
+@with_knobs(settings(), after="cluster")
 class CSP:
     """Lc layers reason coarsely on Nc tokens, Ls layers finely on all N, the rest on the Np that [SEG]
     attends to most.
 
-    Positions are kept throughout (Eq. 6). Lc = 0 means no clustering stage; Ls = 0 ranks among the clustered
+    What single selectors take (`csp.clusters`) are knobs as well: ``uniform``, ``cls``, ``conf``. Positions are kept
+    throughout (Eq. 6). Lc = 0 means no clustering stage; Ls = 0 ranks among the clustered
     tokens; Lc + Ls = L means no pruning.
     """
 
@@ -26,12 +29,7 @@ class CSP:
     Nc: int = knob(64, "image tokens in the clustering stage", 1, "N")
     Ls: int = knob(6, "layers of the scattering stage, all image tokens", 0, "L")
     Np: int = knob(16, "image tokens that survive into the pruning stage", 1, "N")
-    cluster: str = knob("uniform", "how the clustering stage picks its tokens", choices=CLUSTERS)
-    uniform: Literal["eq2", "even"] = knob("eq2", "Uniform: the paper's Eq. 2, or even over both axes", choices=("eq2", "even"))
-    cls: Literal["full", "heads"] = knob(
-        "full", "CLS: one head of full width (Eq. 3), or the mean over heads", choices=("full", "heads")
-    )
-    conf: float = knob(0.25, "Seg-First: least confidence of an instance", 0.05, 0.95)
+    cluster: str = knob("uniform", "how the clustering stage picks its tokens", choices=SELECTORS)
     row: Literal["seg", "answer", "last"] = knob(
         "seg",
         "whose attention ranks: [SEG] (Eq. 8), the mean over the answer, the last token",
@@ -60,7 +58,7 @@ class CSP:
             raise ValueError("Lc + Ls must be at least 1 (no layer would have run that could rank), got 0 + 0")
         Nc = check_N("Nc", self.Nc, N) if Lc else N
         Np = check_N("Np", self.Np, N) if Lp else N
-        counted: int | None = None if Lc and self.cluster == "seg-first" else Nc
+        counted: int | None = Nc if not Lc or self.selector.exact else None
         if Ls:
             survivors: int | None = Np
         else:
@@ -73,9 +71,14 @@ class CSP:
         return tuple(stage for stage in stages if stage.L)
 
     @property
+    def selector(self) -> Selector:
+        """How the clustering stage picks."""
+        return SELECTORS[self.cluster]
+
+    @property
     def draws(self) -> bool:
         """Whether its tokens are drawn by lot, so that one seed says little."""
-        return self.Lc > 0 and self.cluster in ("random", "seg-first")
+        return self.Lc > 0 and self.selector.draws
 
     def expected(self, N: int, L: int) -> tuple[int | None, ...]:
         """Image tokens of every layer as the paper counts them, Nc where Seg-First finds what it finds."""
@@ -89,7 +92,8 @@ class CSP:
 
     def _cluster(self, Nc: int, view: View) -> Choice:
         """Eq. 2-5, positions as they were (Eq. 6)."""
-        picked = SELECTORS[self.cluster](view, Nc, Settings(self.uniform, self.cls, self.conf))
+        selector = self.selector
+        picked = selector(view, Nc, **{knob.name: getattr(self, knob.name) for knob in selector.knobs})
         return Choice(
             view.start.image.take(picked.S),
             picked.score,
