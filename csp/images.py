@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 40_000_000
+MAX_SIDE = 16_384
+MAX_ASPECT = 1000
+"""Longer than this to one side, a picture is a line to every model, and resizing costs more than looking."""
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a stranger's file.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
@@ -27,31 +30,33 @@ class Refused(ValueError):
     """A picture that will not do, in words for whoever handed it in."""
 
 
-def read(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
-    """Read a picture upright and opaque, as uint8 RGB [H, W, 3].
+def read(source: str | Path | bytes | Image.Image | np.ndarray, longest: int | None = None) -> np.ndarray:
+    """Read a picture upright and opaque, as uint8 RGB [H, W, 3]; its longer side at most `longest` pixels, if given.
 
     `source` is a path, the bytes of a file, a PIL image or an array that already is uint8 RGB. EXIF
     rotation is applied, transparency is laid on white, 16 bits become 8, of an animation the first frame
     counts.
 
-    Raises Refused, a ValueError, for what is not a picture, is damaged, is empty or has more than 40
-    megapixels.
+    Raises Refused, a ValueError, for what is not a picture, is damaged, is empty, has more than 40 megapixels,
+    a side of more than 16,384 pixels, or one that is more than 1,000 times the other: before pixels are decoded,
+    where the file tells its size.
     """
     from PIL import Image
 
     if isinstance(source, np.ndarray):
-        return _check_array(source)
+        array = _check_array(source)
+        return array if longest is None or max(array.shape[:2]) <= longest else _to_rgb(Image.fromarray(array), longest)
     if isinstance(source, Image.Image):
-        return _to_rgb(source)
+        return _to_rgb(source, longest)
     if isinstance(source, (str, Path)):
         path = Path(source)
         if not path.is_file():
             raise Refused(f"there is no picture file {str(path)!r}: check the path")
         _check_bytes(path.stat().st_size)
-        return _open(path)
+        return _open(path, longest)
     if isinstance(source, (bytes, bytearray, memoryview)):
         _check_bytes(len(source))
-        return _open(io.BytesIO(source))
+        return _open(io.BytesIO(source), longest)
     raise Refused(
         f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
         f"got {type(source).__name__}"
@@ -63,19 +68,25 @@ def _check_bytes(n: int) -> None:
         raise Refused(f"the picture file is empty (0 bytes): choose a {_KINDS} file")
 
 
-def _open(file: Path | io.BytesIO) -> np.ndarray:
+def _open(file: Path | io.BytesIO, longest: int | None) -> np.ndarray:
     from PIL import Image
 
     with _decoding(), Image.open(file, formats=FORMATS) as image:
-        return _to_rgb(image)
+        return _to_rgb(image, longest)
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image, longest: int | None) -> np.ndarray:
     from PIL import ImageOps
 
     # The header is read, the pixels are not: the size is known before any memory is spent on it.
     _check_size(*image.size)
     with _decoding():
+        if longest is not None and max(image.size) > longest:
+            # JPEG decodes to a half, a quarter or an eighth at once; then what is left of the way, in a copy.
+            image.draft("RGB", (longest, longest))
+            image.load()
+            image = image.copy()
+            image.thumbnail((longest, longest), reducing_gap=2.0)
         image.load()
         return np.ascontiguousarray(np.asarray(_flatten(ImageOps.exif_transpose(image)), dtype=np.uint8))
 
@@ -134,6 +145,10 @@ def _check_size(width: int, height: int) -> None:
         raise Refused(f"the picture has no pixels ({width}x{height}): choose another file")
     if width * height > MAX_PIXELS:
         raise Refused(_too_large(f"{width}x{height} = {width * height / 1e6:.1f}"))
+    if max(width, height) > MAX_SIDE:
+        raise Refused(f"a picture's sides may be at most {MAX_SIDE} pixels, got {width}x{height}: make it smaller first")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise Refused(f"a picture may be at most {MAX_ASPECT} times as long as it is wide, got {width}x{height}: cut it first")
 
 
 def _too_large(got: str) -> str:

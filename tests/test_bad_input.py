@@ -59,6 +59,9 @@ def test_plain_picture_is_read_as_it_is(photo: Image.Image, picture: np.ndarray,
         (png_header(8000, 5001), r"at most 40 megapixels, got 8000x5001 = 40\.0"),
         (png_header(12000, 12000), "at most 40 megapixels"),
         (png_header(60000, 60000), "at most 40 megapixels"),
+        (png_header(1, 40_000_000), "sides may be at most 16384 pixels, got 1x40000000"),
+        (png_header(16_385, 1000), "sides may be at most 16384"),
+        (png_header(9, 10_000), "at most 1000 times as long as it is wide, got 9x10000"),
         (png_header(100, 100), "damaged or cut short"),
     ],
 )
@@ -191,3 +194,23 @@ def test_queries_that_will_not_do(query: str, message: str) -> None:
 )
 def test_queries_that_will_do(query: str) -> None:
     assert clean_query(f"  {query}\n") == query
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_is_decoded_to_the_size_that_is_needed(format: str, photo: Image.Image) -> None:
+    large = photo.resize((1200, 600))
+    file = encoded(large, format)
+    got = images.read(file, longest=300)
+    assert got.shape == (150, 300, 3)
+    exact = np.asarray(Image.open(io.BytesIO(file)).convert("RGB").resize((300, 150), Image.Resampling.LANCZOS))
+    assert np.abs(got.astype(int) - exact).mean() < 6
+    np.testing.assert_array_equal(images.read(file, longest=1200), images.read(file))
+    assert images.read(np.asarray(large), longest=300).shape == (150, 300, 3)
+    assert large.size == (1200, 600) and images.read(large, longest=300).shape == (150, 300, 3) and large.size == (1200, 600)
+
+
+def test_a_turned_picture_is_made_smaller_the_right_way_round(photo: Image.Image) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = encoded(photo.resize((400, 200)), "JPEG", exif=exif)
+    assert images.read(file, longest=100).shape == (100, 50, 3)

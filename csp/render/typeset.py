@@ -5,6 +5,7 @@ nothing but the figure.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
 
 FONT = 7.5
 SMALL = 7.0
@@ -46,13 +48,17 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(_STYLE)  # type: ignore[arg-type]
 
 
+def _properties(points: float, bold: bool) -> FontProperties:
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(family=FAMILY, size=points, weight="bold" if bold else "normal")
+
+
 def inches(text: str, points: float, bold: bool = False) -> float:
     """Width of a line of text in the figures' font."""
-    from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=FAMILY, size=points, weight="bold" if bold else "normal")
-    width = text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+    width = text_to_path.get_text_width_height_descent(text, _properties(points, bold), ismath=False)[0]
     # Hinting on a pixel grid sets a line up to four per cent wider than its outlines.
     return float(width) / 72 * 1.04
 
@@ -60,28 +66,53 @@ def inches(text: str, points: float, bold: bool = False) -> float:
 def wrap(text: str, width: float, points: float = FONT, bold: bool = False) -> str:
     """Break text so that no line is wider than `width` inches; a word that is wider by itself is broken
     too.
+
+    Every different character is measured once, so that the time is linear in the text, whatever its script.
     """
+    advance = _advances(text, points, bold)
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        line = ""
+        line, wide = "", 0.0
         for word in paragraph.split(" "):
-            trial = f"{line} {word}" if line else word
-            if inches(trial, points, bold) <= width:
-                line = trial
+            own = sum(advance[c] for c in word)
+            if line and wide + advance[" "] + own <= width:
+                line, wide = f"{line} {word}", wide + advance[" "] + own
                 continue
             if line:
                 lines.append(line)
-            while len(word) > 1 and inches(word, points, bold) > width:
-                cut = next(
-                    n
-                    for n in range(len(word) - 1, 0, -1)
-                    if n == 1 or inches(word[:n], points, bold) <= width
-                )
-                lines.append(word[:cut])
-                word = word[cut:]
-            line = word
+            line, wide = word, own
+            if own > width:
+                *full, line = _broken(word, width, advance)
+                lines += full
+                wide = sum(advance[c] for c in line)
         lines.append(line)
     return "\n".join(lines)
+
+
+def _broken(word: str, width: float, advance: Mapping[str, float]) -> list[str]:
+    """A word in pieces of at most `width`, at least a character each."""
+    pieces, piece, wide = [], "", 0.0
+    for c in word:
+        if piece and wide + advance[c] > width:
+            pieces.append(piece)
+            piece, wide = "", 0.0
+        piece, wide = piece + c, wide + advance[c]
+    return [*pieces, piece]
+
+
+def _advances(text: str, points: float, bold: bool) -> dict[str, float]:
+    """How much wider a line gets by each character of a text, inches; all that the font lacks look alike."""
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont(_properties(points, bold)))
+    bare, missing = inches("xx", points, bold), -1.0
+    widths = {}
+    for c in set(text) - {"\n"}:
+        lacks = not known.get_char_index(ord(c))
+        wide = missing if lacks and missing >= 0 else max(0.0, inches(f"x{c}x", points, bold) - bare)
+        missing = wide if lacks else missing
+        widths[c] = wide
+    return widths
 
 
 def lines(text: str) -> int:
