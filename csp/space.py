@@ -1,4 +1,4 @@
-"""A Hugging Face Space from this checkout: ``python -m csp.space DIR`` writes the folder to push, and checks it.
+"""A Hugging Face Space from this checkout: ``python -m csp.space DIR`` writes the folder to upload, and checks it.
 
 ``--zero`` pins torch to what ZeroGPU knows; ``--start`` starts the app in the folder, in a process that knows nothing of
 this one, and asks it for a run; ``--fresh`` does so in a new virtual environment.
@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from csp.flags import Parser
 
 PARTS = ("app.py", "csp", "assets", "README.md", "requirements.txt", "packages.txt", "LICENSE", "NOTICE")
 SKIPPED = ("__pycache__", "*.pyc", "*.pyi", ".DS_Store")
-MOST_BYTES = 10_000_000
-"""A file of that size or more needs Git LFS or Xet; a Space takes smaller ones as they are."""
+BINARY = (".safetensors", ".npz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".pdf", ".model", ".bin", ".pt")
+STORED = "filter=lfs diff=lfs merge=lfs -text"
+"""The hub takes no binary file as plain git, whatever its size: `.gitattributes` gives these endings to Git LFS or Xet."""
+MOST_BYTES = 1_000_000_000
+"""A Space without paid storage keeps 1 GB in all."""
 ZERO_TORCH = ("2.11.0", "0.26.0")
 """The newest torch that ZeroGPU's documentation lists, and the torchvision made for it."""
 ZERO_PYTHON = "3.12"
@@ -72,10 +76,24 @@ def write(folder: Path, zero: bool = False) -> list[str]:
             shutil.copytree(new, old, ignore=shutil.ignore_patterns(*SKIPPED))
         else:
             shutil.copyfile(new, old)
+    attributes(folder / ".gitattributes")
     if zero:
         requirements = folder / "requirements.txt"
         requirements.write_text(pinned(requirements.read_text(encoding="utf-8")), encoding="utf-8")
     return list(PARTS)
+
+
+def attributes(file: Path) -> None:
+    """Give binary files to LFS in a `.gitattributes`; what a clone's says already stays."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    there = set(_stored(lines))
+    lines += [f"*{ending} {STORED}" for ending in BINARY if f"*{ending}" not in there]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _stored(lines: Sequence[str]) -> list[str]:
+    """Patterns that `.gitattributes` gives to LFS."""
+    return [words[0] for words in (line.split() for line in lines) if "filter=lfs" in words[1:]]
 
 
 def pinned(requirements: str) -> str:
@@ -99,14 +117,30 @@ def header(readme: Path) -> dict[str, Any]:
 
 def check(folder: Path) -> list[Check]:
     """Look at a folder as a Space would: sizes, README header, requirements that fit it and each other."""
-    return [_sizes(folder), *_header(folder), *_requirements(folder)]
+    return [_sizes(folder), _storage(folder), *_header(folder), *_requirements(folder)]
 
 
 def _sizes(folder: Path) -> Check:
-    sizes = {str(f.relative_to(folder)): f.stat().st_size for f in folder.rglob("*") if f.is_file() and ".git" not in f.parts}
-    large = [f"{name} ({size / 1e6:.1f} MB)" for name, size in sizes.items() if size >= MOST_BYTES]
-    words = f"{len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB, the largest {max(sizes.values()) / 1e6:.1f} MB"
-    return Check(not large, words if not large else f"too large for plain git: {', '.join(large)}")
+    files = [f for f in folder.rglob("*") if f.is_file() and ".git" not in f.parts]
+    total = sum(f.stat().st_size for f in files)
+    words = f"{len(files)} files, {total / 1e6:.1f} MB"
+    return Check(total < MOST_BYTES, words if total < MOST_BYTES else f"{words}: a Space keeps {MOST_BYTES / 1e9:.0f} GB")
+
+
+def _storage(folder: Path) -> Check:
+    kept = folder / ".gitattributes"
+    stored = _stored(kept.read_text(encoding="utf-8").splitlines() if kept.is_file() else [])
+    binary = [f for f in folder.rglob("*") if f.is_file() and ".git" not in f.parts and _is_binary(f)]
+    plain = sorted(f.name for f in binary if not any(fnmatch(f.name, pattern) for pattern in stored))
+    if plain:
+        return Check(False, f"the hub refuses binary files as plain git, .gitattributes leaves out {', '.join(plain[:5])}")
+    return Check(True, f"{len(binary)} binary files go to LFS or Xet")
+
+
+def _is_binary(file: Path) -> bool:
+    """As git sees it: a zero among the first 8,000 bytes."""
+    with file.open("rb") as opened:
+        return b"\0" in opened.read(8000)
 
 
 def _header(folder: Path) -> list[Check]:
@@ -242,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{'ok  ' if one.holds else 'FAIL'} {one.words}")
     if not all(one.holds for one in found):
         return 1
-    print(f"push it: cd {args.folder} && git add -A && git commit -m 'Update' && git push (docs/hosting.md)")
+    print(f"upload it: hf upload spaces/YOU/YOUR-SPACE {args.folder} . (docs/hosting.md)")
     return 0
 
 

@@ -39,7 +39,7 @@ def broken(checks: list[space.Check]) -> list[str]:
 
 
 def test_what_is_written_is_what_an_app_needs(folder: Path) -> None:
-    assert {file.name for file in folder.iterdir()} == set(space.PARTS)
+    assert {file.name for file in folder.iterdir()} == {*space.PARTS, ".gitattributes"}
     names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     assert {"csp/ui/assets/page.css", "assets/park/config.json", "assets/photos/coffee.jpg", "csp/py.typed"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".pyi"))]
@@ -51,7 +51,7 @@ def test_a_space_is_written_again_over_an_earlier_one(folder: Path, capsys: pyte
     (folder / "csp" / "gone.py").write_text("")
     assert space.main([str(folder)]) == 0
     assert not (folder / "csp" / "gone.py").exists() and (folder / ".git").is_dir()
-    assert "FAIL" not in (out := capsys.readouterr().out) and "push it: cd" in out
+    assert "FAIL" not in (out := capsys.readouterr().out) and "hf upload spaces/" in out
 
 
 def test_zerogpu_gets_a_torch_that_it_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,12 +87,24 @@ def test_a_header_that_will_not_do_is_told(folder: Path, change: dict[str, objec
         readme.write_text(before, encoding="utf-8")
 
 
+def test_binary_files_go_to_lfs_and_one_left_out_is_told(folder: Path) -> None:
+    kept = folder / ".gitattributes"
+    assert "*.safetensors filter=lfs diff=lfs merge=lfs -text" in kept.read_text().splitlines()
+    kept.write_text("*.zip filter=lfs -text\n")
+    assert broken(space.check(folder))[0].startswith("the hub refuses binary files as plain git")
+    space.attributes(kept)
+    lines = kept.read_text().splitlines()
+    assert lines[0] == "*.zip filter=lfs -text" and len(lines) == len(set(lines)) == len(space.BINARY) + 1
+    assert broken(space.check(folder)) == []
+
+
 def test_a_large_file_is_told(folder: Path) -> None:
     large = folder / "assets/large.bin"
     try:
         with large.open("wb") as file:
             file.truncate(space.MOST_BYTES)
-        assert broken(space.check(folder)) == ["too large for plain git: assets/large.bin (10.0 MB)"]
+        (told,) = broken(space.check(folder))
+        assert told.endswith(" MB: a Space keeps 1 GB")
     finally:
         large.unlink()
 
