@@ -101,18 +101,14 @@ def _broken(word: str, width: float, advance: Mapping[str, float]) -> list[str]:
 
 
 def _advances(text: str, points: float, bold: bool) -> dict[str, float]:
-    """How much wider a line gets by each character of a text, inches; all that the font lacks look alike."""
+    """How much wider a line gets by each character of a text, inches; all that the font lacks are one box."""
     from matplotlib.font_manager import findfont, get_font
 
     known = get_font(findfont(_properties(points, bold)))
-    bare, missing = inches("xx", points, bold), -1.0
-    widths = {}
-    for c in set(text) - {"\n"}:
-        lacks = not known.get_char_index(ord(c))
-        wide = missing if lacks and missing >= 0 else max(0.0, inches(f"x{c}x", points, bold) - bare)
-        missing = wide if lacks else missing
-        widths[c] = wide
-    return widths
+    drawn = {c: c if known.get_char_index(ord(c)) else "\N{TIBETAN SYLLABLE OM}" for c in set(text) - {"\n"}}
+    bare = inches("xx", points, bold)
+    wide = {c: max(0.0, inches(f"x{c}x", points, bold) - bare) for c in set(drawn.values())}
+    return {c: wide[instead] for c, instead in drawn.items()}
 
 
 def lines(text: str) -> int:
