@@ -1,12 +1,13 @@
-"""A `csp.types.Result` as one .npz file: arrays beside a JSON header, no pickle.
+"""Saved runs: one .npz of arrays beside a JSON header, no pickle.
 
-``open_run`` needs numpy alone, so that a run can be read where neither torch nor the model is installed.
+Reading needs numpy alone, so that a run can be looked at where neither torch nor the model is installed.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -14,58 +15,24 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csp.types import Cost, Layout, Request, Result, StageRecord, Trace, plain
+from csp.trace import Layout, StageRecord, Trace, plain
 
 SCHEMA = 1
-ASKED = ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template")
+Arrays = dict[str, NDArray[Any]]
 
 
-def save(result: Result, path: str | Path | IO[bytes]) -> None:
-    """Write ``result`` to ``path``."""
-    trace, request = result.trace, result.request
-    arrays: dict[str, NDArray[Any]] = {
-        "image": request.image,
-        "logits": result.logits,
-        "iou": result.iou,
-        "seg_state": result.seg_state,
-        "A_SEG": trace.A_SEG,
-        "A_text": trace.A_text,
-    }
-    for layer, rows in trace.heads.items():
-        arrays[f"heads.{layer}"] = np.asarray(rows, np.float16)
-    stages = []
-    for i, stage in enumerate(trace.stages):
-        arrays |= {f"stage.{i}.{name}": getattr(stage, name) for name in ("source", "slots", "position_ids")}
-        if stage.score is not None:
-            arrays[f"stage.{i}.score"] = stage.score
-        stages.append({k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")})
-    meta = {
-        "schema": SCHEMA,
-        "request": {k: plain(getattr(request, k)) for k in ASKED},
-        "layout": asdict(trace.layout),
-        "stages": stages,
-        "rank_layer": trace.rank_layer,
-        "n_per_layer": trace.n_per_layer,
-        "n_avg": trace.n_avg,
-        "forced": plain(trace.forced),
-        "cost": asdict(result.cost),
-        "sam_input": result.sam_input,
-        "sam_size": result.sam_size,
-        "ms": dict(result.ms),
-        "notes": result.notes,
-        "words": result.words,
-        "text": result.text,
-    }
-    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+def write(path: str | Path | IO[bytes], arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> None:
+    """Write ``arrays`` and a JSON ``header`` to ``path``."""
+    meta = np.frombuffer(json.dumps({"schema": SCHEMA, **header}).encode(), np.uint8)
     if isinstance(path, str | Path):
         with open(path, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, **arrays, meta=meta)  # type: ignore[arg-type]
     else:
-        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(path, **arrays, meta=meta)  # type: ignore[arg-type]
 
 
-def open_run(path: str | Path | IO[bytes]) -> Result:
-    """Read a run that `save` wrote. Raises ValueError for any other file."""
+def read(path: str | Path | IO[bytes]) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays and header, lists as tuples, of what `write` wrote. Raises ValueError for any other file."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -74,6 +41,31 @@ def open_run(path: str | Path | IO[bytes]) -> Result:
         raise ValueError(f"{path} is not a saved run ({error}); open a file that Result.save wrote") from error
     if meta.get("schema") != SCHEMA:
         raise ValueError(f"{path} has schema {meta.get('schema')}, this version reads {SCHEMA}; run the request again")
+    return arrays, meta
+
+
+def pack_trace(trace: Trace) -> tuple[Arrays, dict[str, Any]]:
+    """A trace's arrays by their names in the file, and its part of the header."""
+    arrays: Arrays = {"A_SEG": trace.A_SEG, "A_text": trace.A_text}
+    arrays |= {f"heads.{layer}": np.asarray(rows, np.float16) for layer, rows in trace.heads.items()}
+    stages = []
+    for i, stage in enumerate(trace.stages):
+        arrays |= {f"stage.{i}.{name}": getattr(stage, name) for name in ("source", "slots", "position_ids")}
+        if stage.score is not None:
+            arrays[f"stage.{i}.score"] = stage.score
+        stages.append({k: getattr(stage, k) for k in ("name", "first_layer", "L", "score_name", "instances")})
+    return arrays, {
+        "layout": asdict(trace.layout),
+        "stages": stages,
+        "rank_layer": trace.rank_layer,
+        "n_per_layer": trace.n_per_layer,
+        "n_avg": trace.n_avg,
+        "forced": plain(trace.forced),
+    }
+
+
+def unpack_trace(arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> Trace:
+    """The trace that `pack_trace` took apart."""
     stages = tuple(
         StageRecord(
             **stage,
@@ -82,32 +74,18 @@ def open_run(path: str | Path | IO[bytes]) -> Result:
             position_ids=arrays[f"stage.{i}.position_ids"],
             score=arrays.get(f"stage.{i}.score"),
         )
-        for i, stage in enumerate(meta["stages"])
+        for i, stage in enumerate(header["stages"])
     )
-    trace = Trace(
-        layout=Layout(**meta["layout"]),
+    return Trace(
+        layout=Layout(**header["layout"]),
         stages=stages,
         A_SEG=arrays["A_SEG"],
         A_text=arrays["A_text"],
-        rank_layer=meta["rank_layer"],
+        rank_layer=header["rank_layer"],
         heads={int(k.removeprefix("heads.")): v for k, v in arrays.items() if k.startswith("heads.")},
-        n_per_layer=meta["n_per_layer"],
-        n_avg=meta["n_avg"],
-        forced=meta["forced"],
-    )
-    return Result(
-        request=Request(image=arrays["image"], **meta["request"]),
-        logits=arrays["logits"],
-        iou=arrays["iou"],
-        seg_state=arrays["seg_state"],
-        trace=trace,
-        cost=Cost(**meta["cost"]),
-        sam_input=meta["sam_input"],
-        sam_size=meta["sam_size"],
-        ms=meta["ms"],
-        notes=meta["notes"],
-        words=meta.get("words", ()),
-        text=meta.get("text"),
+        n_per_layer=header["n_per_layer"],
+        n_avg=header["n_avg"],
+        forced=header["forced"],
     )
 
 

@@ -10,7 +10,7 @@ import statistics
 import pytest
 import torch
 
-from csp.bench import decoder, memory, queries, timing, trace, workload
+from csp.bench import decoder, memory, queries, recording, timing, workload
 from csp.bench.__main__ import main
 from csp.bench.alive import Alive
 from csp.flops import cost
@@ -163,7 +163,7 @@ def test_trace_runs(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
 def test_eager_maps_are_the_recorded_rows() -> None:
     """What the two sides of the comparison look at is the same thing."""
     made = workload.build(TINY, torch.device("cpu"), torch.float32)
-    maps = trace.eager_maps(made)()
+    maps = recording.eager_maps(made)()
     recorded = decoder.run(made, METHODS["full"]()).trace
     row, image = made.start.layout.I_rank[0], made.start.layout.image
     eager = torch.stack([layer[0, :, row, image].mean(dim=0) for layer in maps])

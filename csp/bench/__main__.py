@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csp.bench import all_methods, decoder, interactive, memory, queries, start, trace, viewer
+from csp.bench import all_methods, decoder, interactive, memory, queries, recording, start, viewer
 from csp.bench.timing import machine
 from csp.flags import Parser
 
 KINDS = {
     "decoder": decoder,
-    "trace": trace,
+    "trace": recording,
     "memory": memory,
     "queries": queries,
     "interactive": interactive,

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """The peak of a pass, and resident bytes over runs. Raises ValueError where the system does not tell them."""
     from csp.bench.decoder import job, plans
-    from csp.bench.trace import alive
+    from csp.bench.recording import alive
     from csp.bench.workload import SHAPES, facts, workload_of
 
     check_integer("--runs", args.runs, 0)
