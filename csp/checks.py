@@ -1,8 +1,12 @@
-"""Errors at the edge: a ValueError that names the value, the limit and the remedy."""
+"""Errors at the edge: a ValueError that names the value, the limit and the remedy; JSON and tables that cross it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,19 +21,69 @@ def check_integer(name: str, value: Any, low: int, high: int | None = None, why:
         return int(value)
     allowed = f"in {low}..{high}" if high is not None else f"at least {low}"
     reason = f" ({why})" if why else ""
-    raise ValueError(f"{name} must be {'' if whole else 'an integer '}{allowed}{reason}, got {value!r}")
+    raise ValueError(f"{name} must be {'' if whole else 'an integer '}{allowed}{reason}, got {shown(value)}")
 
 
 def check_number(name: str, value: Any, low: float, high: float, why: str = "") -> float:
     """``value`` as a float within low..high, NaN, bools and strings refused."""
     reason = f" ({why})" if why else ""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise ValueError(f"{name} must be a number in {low}..{high}{reason}, got {value!r}")
+        raise ValueError(f"{name} must be a number in {low}..{high}{reason}, got {shown(value)}")
     return float(value)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """``value`` if it is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
+    return value
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """A value in an error's words: its repr, cut where it is long."""
+    text = repr(value[: most + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= most + 2 else f"{text[:most]}\u2026"
+
+
+def read_json(text: str | bytes, what: str, most: int = 2**16, depth: int = 12, finite: bool = True) -> Any:
+    """A JSON value from outside: at most ``most`` characters, nested at most ``depth`` deep; ``finite``: its numbers, too.
+
+    Raises ValueError naming ``what`` it is.
+    """
+    if len(text) > most:
+        raise ValueError(f"{what} may have at most {most:,} characters, got {len(text):,}: shorten it")
+    try:
+        value = json.loads(text, parse_constant=_no_number if finite else float)
+    except RecursionError:
+        raise ValueError(f"{what} may be nested at most {depth} deep: make it flatter") from None
+    except ValueError as error:
+        raise ValueError(f"{what} is not JSON ({str(error)[:80]}), got {shown(text, 40)}") from error
+    level: list[Any] = [value]
+    for _ in range(depth + 1):
+        if finite and any(isinstance(each, float) and not math.isfinite(each) for each in level):
+            raise ValueError(f"{what} must hold finite numbers only, got {shown(text, 40)}")
+        level = [one for each in level for one in _inside(each)]
+        if not level:
+            return value
+    raise ValueError(f"{what} may be nested at most {depth} deep: make it flatter")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"numbers must be finite, got {word}")
+
+
+def to_csv(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as CSV that a spreadsheet shows and does not run: text that begins like a formula gets an apostrophe."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") and value.strip():
+        return f"'{value}"
     return value

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from csp import images
+from csp.checks import read_json
 from csp.park import language, scenes
 
 SIZES = ("<1 %", "1-4 %", ">4 %")
@@ -173,10 +174,7 @@ class FolderSource:
         object.__setattr__(self, "_pictures", chosen)
 
     def _entry(self, line: str, where: str) -> dict[str, Any]:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{where} is not JSON: {error}") from error
+        entry = read_json(line, where)
         missing = [
             k
             for k in ("image", "query", "mask")

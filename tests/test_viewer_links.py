@@ -204,3 +204,9 @@ def test_forced_tokens_reach_the_model(explore):
     assert out["viewer"]["forced"] == {"pruning": {"keep": [3], "drop": [9]}}
     assert explore.session.requests[-1].force == {"pruning": {"keep": [3], "drop": [9]}}
     assert explore.session.requests[-2].method == "full"
+
+
+def test_brackets_without_end_are_refused_in_words() -> None:
+    explore = Explore(FakeSession())
+    _, notes = permalink.read(explore, {"method": "fastv", "picked": "[" * 1500})
+    assert any("picked must be" in note for note in notes)

@@ -8,8 +8,6 @@ what the machine does meanwhile falls on all alike.
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csp.checks import check_choice, check_integer, check_number
+from csp.checks import check_choice, check_integer, check_number, to_csv
 from csp.render import comparison as draw, typeset
 from csp.render.comparison import Row, Spread
 from csp.types import Request, Result
@@ -209,17 +207,15 @@ class Compare:
         )
 
     def _csv(self, begin: Mapping[str, Any], rows: Mapping[str, Row]) -> bytes:
-        out = io.StringIO()
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table: list[Sequence[Any]] = [COLUMNS]
         common = [told.number(begin, "target"), told.text(begin, "query"), told.text(begin, "model")]
         for name, row in rows.items():
             spent = [None] * 4 if row.ms is None else [row.ms.median, row.ms.low, row.ms.high, row.ms.n]
             counts = [row.n_avg, row.n_first, row.n_last, row.flops, row.iou_dense, row.iou_truth, row.area, row.on_target]
             seed = told.number(begin, "seed")
             told_ = [row.reason, *common, None if seed is None else int(seed)]
-            table.writerow([name, row.label, row.setting, *counts, *spent, *told_])
-        return out.getvalue().encode()
+            table.append([name, row.label, row.setting, *counts, *spent, *told_])
+        return to_csv(table).encode()
 
 
 def setting(known: Sequence[Knob], knobs: Mapping[str, Any]) -> str:

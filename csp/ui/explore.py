@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp import images
-from csp.checks import check_choice, check_integer, check_number
+from csp.checks import check_choice, check_integer, check_number, read_json
 from csp.render import figures, overlays, palette, typeset, views
 from csp.types import Request, Result
 from csp.ui.album import Album, source_of
@@ -196,7 +196,7 @@ class Explore:
         its method.
         """
         try:
-            told = json.loads(picked) if isinstance(picked, str) and len(picked) <= PICKED else None
+            told = read_json(picked, "picked", PICKED) if isinstance(picked, str) else None
         except ValueError:
             told = None
         if not isinstance(told, dict) or not isinstance(told.get("knobs", {}), dict):

@@ -6,11 +6,10 @@ other control that differs from its default. Where on the page it leads (`tab`, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from csp.checks import check_choice, check_integer, check_number
+from csp.checks import check_choice, check_integer, check_number, read_json
 from csp.render import palette, views
 from csp.ui.album import MOST_SCENES, PHOTOS
 from csp.ui.explore import INTEGERS, PICKED, THRESHOLDS, Explore
@@ -131,7 +130,7 @@ def _query(text: str) -> str:
 def _picked(text: str) -> str:
     """Knobs of a method without sliders, as Explore takes them; it checks them against the method."""
     try:
-        told = json.loads(text) if len(text) <= PICKED else None
+        told = read_json(text, "picked", PICKED)
     except ValueError:
         told = None
     if not isinstance(told, dict):

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from csp.checks import read_json
 
 LONGEST = 12 * 2**20
 MOST_LINES = 4000
@@ -29,8 +30,8 @@ def lines(text: Any, what: str) -> list[dict[str, Any]]:
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         raise ValueError(f"the table is too long to read: {what} again")
     try:
-        out = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (ValueError, RecursionError):
+        out = [read_json(line, "a line", LONGEST, finite=False) for line in text.splitlines() if line.strip()]
+    except ValueError:
         out = []
     if not out or not all(isinstance(line, dict) for line in out):
         raise ValueError(f"the table cannot be read: {what} again")

@@ -7,8 +7,6 @@ paper's printed numbers stand beside ours as curves of their own.
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csp.checks import check_choice, check_integer
+from csp.checks import check_choice, check_integer, to_csv
 from csp.render import curves as draw, palette, typeset
 from csp.render.curves import LOOKS, Curve, Look, Point
 from csp.types import Request
@@ -184,11 +182,9 @@ def _footer(begin: Mapping[str, Any], ring: Point | None) -> str:
 
 
 def _csv(curves: Sequence[Curve], ring: Point | None) -> bytes:
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["curve", "setting", "source", *AXES, "pictures"])
+    table: list[Sequence[Any]] = [["curve", "setting", "source", *AXES, "pictures"]]
     for curve in [*curves, *([Curve("present", [ring])] if ring else [])]:
         for point in curve.points:
             source = ("paper", "") if curve.paper else ("measured", point.n)
-            table.writerow([curve.label, point.label, source[0], *(point.at.get(axis) for axis in AXES), source[1]])
-    return out.getvalue().encode()
+            table.append([curve.label, point.label, source[0], *(point.at.get(axis) for axis in AXES), source[1]])
+    return to_csv(table).encode()
