@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import LlamaModel
 
 from csp import hub
 from csp.checks import check_choice
@@ -28,13 +27,14 @@ from csp.models.build import (
     build_prompter,
     check_ids,
     check_widths,
-    llama_config,
 )
+from csp.models.decoders import build_decoder, decoder_config, revive
 from csp.models.instances import Instances
 from csp.models.lisa import Lisa
 from csp.models.memory import survives_out_of_memory
+from csp.models.probe import probe
 from csp.models.sam import sam_sizes
-from csp.models.weights import LoadReport, fill, on_meta, read_json, read_parts
+from csp.models.weights import LoadReport, fill, read_json, read_parts
 
 EMBEDDED = ("park",)
 SMALLER = 'load with dtype="bfloat16" or "float16", quantize="8bit" or "4bit", offload_sam=True, or a smaller model'
@@ -85,13 +85,15 @@ def load(
     report = report or LoadReport(str(folder))
     on_cpu = (_ENCODER,) if offload_sam else ()
     parts = read_parts(folder, target, kind, report, on_cpu, as_stored=() if quantize is None else (_LAYERS,))
-    llm = on_meta(lambda: LlamaModel(llama_config(config)))
+    llm = build_decoder(decoder_config(config))
     # The loaded tensors replace the meta ones; what no checkpoint holds is made anew where the weights are.
     fill(llm, parts.pop("llm", {}), "model", report)
     check_ids(prompter, llm)
+    if target.type != "meta":
+        probe(llm)
     if quantize is not None:
         bits.quantize_linears(llm.layers, quantize, target, kind)
-    llm.rotary_emb = type(llm.rotary_emb)(llm.config).to(target)
+    revive(llm, target)
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
     fcs = build_mlp(parts.pop("fcs", {}), nn.ReLU, "model.text_hidden_fcs.0", report)

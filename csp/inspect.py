@@ -46,11 +46,11 @@ def inspect(name: str | Path, clip: str | Path | None = None, sam: str | Path | 
     Raises ValueError where there is no such model, or its config.json does not describe one.
     """
     from csp.checkpoints import find, load
-    from csp.models.build import llama_config
+    from csp.models.decoders import decoder_config
     from csp.models.weights import LoadReport, read_json
 
     folder = find(name)
-    llama_config(read_json(folder / "config.json"))
+    decoder_config(read_json(folder / "config.json"))
     report = LoadReport(str(folder), strict=False)
     problems: list[str] = []
     model = None

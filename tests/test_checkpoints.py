@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 import csp
 from csp import checkpoints
 from csp.checkpoints import find, find_instances, load, pick_device, pick_dtype
-from csp.models.build import llama_config
+from csp.models.decoders import decoder_config
 from csp.models.lisa import Lisa
 from csp.models.weights import LoadReport, read_parts
 
@@ -258,10 +258,10 @@ def test_config_that_does_not_describe_a_decoder(folder: Path) -> None:
 
 def test_llama_config_takes_lisas_keys() -> None:
     config = json.loads((LISA / "lisa-tiny/config.json").read_text())
-    llama = llama_config(config)
+    llama = decoder_config(config)
     assert llama.model_type == "llama" and llama.hidden_size == 64 and llama.num_key_value_heads == 4
     assert llama.rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
-    scaled = llama_config(
+    scaled = decoder_config(
         config | {"rope_scaling": {"rope_type": "linear", "factor": 2.0}, "rope_theta": 5e5}
     )
     assert scaled.rope_parameters["factor"] == 2.0 and scaled.rope_parameters["rope_theta"] == 5e5
@@ -332,3 +332,28 @@ def test_linear_projectors_load_from_bin_shards() -> None:
     assert (
         model.mask_head.sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.dtype == torch.float32
     )
+
+
+def test_another_decoder_in_the_same_layout(folder: Path, picture: np.ndarray) -> None:
+    """Its norms of queries and keys are read by name, and take part."""
+    edit(folder / "config.json", lambda c: c.update(model_type="llava_qwen3", head_dim=c["hidden_size"] // 4))
+    with pytest.raises(ValueError, match=r"tensors of model: layers\.0\.self_attn\.q_norm\.weight"):
+        load(folder, device="cpu", instances=False)
+
+    def normed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        width = state["model.norm.weight"].shape[0] // 4
+        names = {name.replace("q_proj", f"{k}_norm") for name in state for k in "qk" if name.endswith("self_attn.q_proj.weight")}
+        return state | {name: torch.full((width,), 1.5) for name in names}
+
+    rewrite(folder, normed)
+    model = load(folder, device="cpu", instances=False)
+    assert type(model.llm).__name__ == "Qwen3Model"
+    result = model.segment(picture, "a dog", csp.CSP(1, 16, 1, 4))
+    assert np.isfinite(result.seg_state).all() and np.isfinite(result.trace.A_SEG[0]).any()
+
+
+def test_a_decoder_that_cannot_be_run_is_refused_by_name(folder: Path) -> None:
+    edit(folder / "config.json", lambda c: c.update(model_type="cohere"))
+    rewrite(folder, lambda state: {name: t for name, t in state.items() if "post_attention_layernorm" not in name})
+    with pytest.raises(ValueError, match="a cohere decoder run layer by layer differs"):
+        load(folder, device="cpu", instances=False)

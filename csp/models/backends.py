@@ -1,4 +1,4 @@
-"""Ways to run the same layers, by name: all of them answer `csp.decoder.DecoderLayers` over an unmodified LlamaModel."""
+"""Ways to run the same layers, by name: all of them answer `csp.decoder.DecoderLayers` over an unmodified decoder."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaModel
+from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from csp.models.instances import Instances, YoloInstances, build_yolo, read_yolo
@@ -24,41 +24,6 @@ from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
 
 # What else a CLIP folder holds: the text side of the pair.
 _NOT_VISION = ("text_model.", "text_projection", "visual_projection", "logit_scale")
-
-
-def llama_config(config: Mapping[str, Any]) -> LlamaConfig:
-    """A LlamaConfig from a LISA config.json, whose own model_type ("llava") would make transformers build
-    something else.
-    """
-    names = (
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "vocab_size",
-        "rms_norm_eps",
-        "max_position_embeddings",
-        "hidden_act",
-        "bos_token_id",
-        "eos_token_id",
-        "pad_token_id",
-    )
-    missing = [name for name in names[:5] if name not in config]
-    if missing:
-        raise ValueError(f"config.json lacks {', '.join(missing)}: it does not describe a Llama decoder")
-    rope = {
-        "rope_type": "default",
-        **(config.get("rope_scaling") or {}),
-        "rope_theta": config.get("rope_theta", 10000.0),
-    }
-    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-    more: dict[str, Any] = {"rope_parameters": rope, "attn_implementation": "sdpa"}
-    return LlamaConfig(
-        **{name: config[name] for name in names if name in config},
-        num_key_value_heads=heads,
-        tie_word_embeddings=False,
-        **more,
-    )
 
 
 def build_prompter(folder: Path, config: Mapping[str, Any]) -> Prompter:
@@ -107,7 +72,7 @@ def build_mlp(
     return module
 
 
-def build_lm_head(llm: LlamaModel, state: dict[str, Tensor], tied: bool, report: LoadReport) -> nn.Module | None:
+def build_lm_head(llm: Any, state: dict[str, Tensor], tied: bool, report: LoadReport) -> nn.Module | None:
     """The decoder's head over its vocabulary: its own weights, or those of the embedding where the config ties them;
     None where the checkpoint has neither.
     """
@@ -187,7 +152,7 @@ def _check_tower(config: Mapping[str, Any], image_size: int, report: LoadReport)
         )
 
 
-def check_ids(prompter: Prompter, llm: LlamaModel) -> None:
+def check_ids(prompter: Prompter, llm: Any) -> None:
     """[SEG] must be a row of the embedding. Raises ValueError otherwise."""
     rows = llm.config.vocab_size
     if not 0 <= prompter.seg_id < rows:
@@ -198,7 +163,7 @@ def check_ids(prompter: Prompter, llm: LlamaModel) -> None:
 
 
 def check_widths(
-    llm: LlamaModel, clip: ClipTower, projector: nn.Module, fcs: nn.Module, sizes: SamSizes
+    llm: Any, clip: ClipTower, projector: nn.Module, fcs: nn.Module, sizes: SamSizes
 ) -> None:
     """The parts must fit each other; each alone fits its own sizes by now."""
     first, last = [next(p for p in reversed(list(m.parameters())) if p.ndim == 2) for m in (projector, fcs)]

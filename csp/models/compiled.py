@@ -16,11 +16,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import LlamaModel
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer, repeat_kv
+from transformers import PreTrainedModel
 
 from csp.caching import KV
-from csp.models.llama import Llama, _pick, _rotate, _softmax
+from csp.models.families import product, projected, rotated
+from csp.models.llama import Llama, _pick, _softmax
 
 BUCKET = 32
 MOST_GRAPHS = 128
@@ -38,7 +38,9 @@ class CompiledLlama(Llama):
     ValueError, when first run, where there is no compiler.
     """
 
-    def __init__(self, llm: LlamaModel, backend: str | Callable[..., Any] = "inductor", capture: Capture | None = None) -> None:
+    def __init__(
+        self, llm: PreTrainedModel, backend: str | Callable[..., Any] = "inductor", capture: Capture | None = None
+    ) -> None:
         super().__init__(llm)
         self._step = torch.compile(_step, dynamic=True, backend=backend)
         self._capture: Capture | None = capture
@@ -55,12 +57,13 @@ class CompiledLlama(Llama):
         record: Tensor | None,
         keep: bool,
     ) -> tuple[Tensor, Tensor, Tensor | None, tuple[KV, ...]]:
-        if past or keep or self.llm.config._attn_implementation == "eager":
+        reach = min((kind.window for kind in self.kinds if kind.window is not None), default=hidden.shape[1])
+        if past or keep or self.llm.config._attn_implementation == "eager" or self._tables_by_kind or reach < hidden.shape[1]:
             return super()._stage(first, L, hidden, position_ids, past, record, keep)
         n = hidden.shape[1]
         more = -n % BUCKET
         padded = pad(hidden, (0, 0, 0, more))
-        tables = self._cos_sin(padded, pad(position_ids, (0, more)))
+        tables = self._cos_sin(padded, pad(position_ids, (0, more)), self.kinds[first])
         rows = () if record is None else (record.to(hidden.device),)
         try:
             entering, out, *logits = self._call(first, L, padded, *tables, *rows)
@@ -115,17 +118,16 @@ class _Keys:
 
 
 def _step(
-    layer: LlamaDecoderLayer, hidden: Tensor, cos: Tensor, sin: Tensor, rows: Tensor | None
+    layer: Any, hidden: Tensor, cos: Tensor, sin: Tensor, rows: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """One layer, and its scaled products [B, H, r, n] of the queries at ``rows`` with all keys."""
     cache: Any = _Keys()
     out = layer(hidden, attention_mask=None, past_key_values=cache, position_embeddings=(cos, sin))
     if rows is None:
         return out, None
-    attn = layer.self_attn
-    states = attn.q_proj(layer.input_layernorm(_pick(hidden, rows))).unflatten(-1, (-1, attn.head_dim)).transpose(1, 2)
-    q = _rotate(states, _pick(cos, rows), _pick(sin, rows))
-    return out, q @ repeat_kv(cache.keys, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
+    states = projected(layer.self_attn, layer.input_layernorm(_pick(hidden, rows)), "q")
+    q = rotated(states, _pick(cos, rows), _pick(sin, rows))
+    return out, product(layer.self_attn, q, cache.keys)
 
 
 class CudaGraphs:

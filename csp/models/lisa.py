@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import LlamaModel
+from transformers import PreTrainedModel
 
 from csp import images
 from csp.decoder import DecoderLayers
@@ -72,7 +72,7 @@ class Lisa:
     def __init__(
         self,
         name: str,
-        llm: LlamaModel,
+        llm: PreTrainedModel,
         clip: ClipTower,
         projector: nn.Module,
         text_hidden_fcs: nn.Module,
@@ -88,7 +88,8 @@ class Lisa:
         prefix_bytes: int = PREFIX_BYTES,
         layers: Llama | None = None,
     ):
-        self.name, self.llm, self.clip, self.projector = name, llm, clip, projector
+        self.llm: Any = llm
+        self.name, self.clip, self.projector = name, clip, projector
         self.text_hidden_fcs, self.mask_head, self.prompter = text_hidden_fcs, mask_head, prompter
         self.method, self.instances, self.seg_row, self.answer = method, instances, seg_row, answer
         self.report, self.lm_head = report, lm_head

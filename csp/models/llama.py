@@ -1,30 +1,35 @@
-"""`csp.decoder.DecoderLayers` over an unmodified transformers LlamaModel: no subclass, no patch, no hook.
+"""`csp.decoder.DecoderLayers` over an unmodified transformers decoder: no subclass, no patch, no hook.
 
 The layers are called one by one, as ``LlamaModel.forward`` does. With SDPA and no mask each layer is causal
 by itself, whatever the position ids; with eager attention "no mask" would silently mean "not causal", so a
-mask is built there.
+mask is built there, and wherever a sliding window cuts something off. Families differ in how a layer makes
+queries and keys (`csp.models.families`); `csp.models.probe` tells whether a decoder is driven rightly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import Cache, LlamaModel
+from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer, repeat_kv, rotate_half
 
 from csp.caching import KV, Extended
 from csp.decoder import Ran
+from csp.models.families import Kind, kinds, product, projected, rotary_by_kind, rotated
+
+Tables = tuple[Tensor, Tensor]
 
 
 class Llama:
-    """The layers of ``llm``, driven from outside."""
+    """The layers of ``llm``, a LlamaModel or one of its kin, driven from outside."""
 
-    def __init__(self, llm: LlamaModel) -> None:
-        self.llm = llm
+    def __init__(self, llm: PreTrainedModel) -> None:
+        self.llm: Any = llm
+        self.kinds: tuple[Kind, ...] = kinds(llm)
+        self._tables_by_kind = rotary_by_kind(llm)
 
     @property
     def num_layers(self) -> int:
@@ -64,25 +69,29 @@ class Llama:
         and keys and values of all P + n rows if ``keep``.
         """
         P = past[0][0].shape[2] if past else 0
-        cos_sin = self._cos_sin(hidden, position_ids)
-        mask = self._mask(hidden, P)
+        tables = {kind: self._cos_sin(hidden, position_ids, kind) for kind in set(self.kinds[first : first + L])}
+        masks = {kind: self._mask(hidden, P, kind.window) for kind in tables}
         rows = None if record is None else record.to(hidden.device)
         entering, logits, kept = hidden, [], []
         for at, index in enumerate(range(first, first + L)):
-            entering = hidden
+            entering, kind = hidden, self.kinds[index]
             # A layer asks no more of a cache than `update`: one layer's worth of transformers' own will do.
             cache = DynamicLayer() if keep or past or rows is not None else None
             if past:
                 _fill(cast(DynamicLayer, cache), past[at], len(hidden))
             hidden = self._layer(index)(
-                hidden, attention_mask=mask, past_key_values=cast(Cache, cache), position_embeddings=cos_sin
+                hidden,
+                attention_mask=masks[kind],
+                past_key_values=cast(Cache, cache),
+                position_embeddings=tables[kind],
             )
             if cache is None:
                 continue
             keys, values = cast(Tensor, cache.keys), cast(Tensor, cache.values)
             if rows is not None:
-                q = _rotate(self._project("q_proj", index, _pick(entering, rows)), *(_pick(part, rows) for part in cos_sin))
-                logits.append(self._logits(index, q, keys))
+                turns = (_pick(part, rows) for part in tables[kind])
+                q = rotated(self._project("q", index, _pick(entering, rows)), *turns)
+                logits.append(_windowed(self._logits(index, q, keys), P + rows[:, None], kind.window))
             if keep:
                 kept.append((keys, values))
         # One softmax for the whole stage: on a small model the kernels' start would cost more than their work.
@@ -101,41 +110,49 @@ class Llama:
         """float32 [H, r, n]; see `csp.decoder.DecoderLayers`."""
         rows = rows.to(hidden.device)
         columns = columns or slice(0, hidden.shape[1])
-        q = self._project("q_proj", layer, hidden[:, rows])
-        k = self._project("k_proj", layer, hidden[:, columns])
+        q = self._project("q", layer, hidden[:, rows])
+        k = self._project("k", layer, hidden[:, columns])
         if rope:
-            cos, sin = self._cos_sin(hidden, position_ids[None])
-            q, k = _rotate(q, cos[:, rows], sin[:, rows]), _rotate(k, cos[:, columns], sin[:, columns])
-        return _softmax(self._logits(layer, q, k), rows, columns.start)[0]
+            cos, sin = self._cos_sin(hidden, position_ids[None], self.kinds[layer])
+            q, k = rotated(q, cos[:, rows], sin[:, rows]), rotated(k, cos[:, columns], sin[:, columns])
+        logits = _windowed(self._logits(layer, q, k), rows, self.kinds[layer].window, columns.start)
+        return _softmax(logits, rows, columns.start)[0]
 
     def norm(self, hidden: Tensor) -> Tensor:
         """The final RMSNorm."""
         return self.llm.norm(hidden)
 
-    def _layer(self, index: int) -> LlamaDecoderLayer:
-        return cast(LlamaDecoderLayer, self.llm.layers[index])
+    def _layer(self, index: int) -> Any:
+        return self.llm.layers[index]
 
-    def _project(self, name: str, layer: int, hidden: Tensor) -> Tensor:
-        """Queries or keys [B, heads, r, head_dim] of some rows, before rotation."""
+    def _project(self, which: str, layer: int, hidden: Tensor) -> Tensor:
+        """Queries "q" or keys "k" [B, heads, r, head_dim] of some rows, before rotation."""
         block = self._layer(layer)
-        states = getattr(block.self_attn, name)(block.input_layernorm(hidden))
-        return states.unflatten(-1, (-1, block.self_attn.head_dim)).transpose(1, 2)
+        return projected(block.self_attn, block.input_layernorm(hidden), which)
 
     def _logits(self, layer: int, q: Tensor, k: Tensor) -> Tensor:
         """Scaled products [B, H, r, n] of queries and keys."""
-        attn = self._layer(layer).self_attn
-        return q @ repeat_kv(k, attn.num_key_value_groups).transpose(2, 3) * attn.scaling
+        return product(self._layer(layer).self_attn, q, k)
 
-    def _cos_sin(self, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Rotary tables [1 or B, n, head_dim] for ``position_ids`` [1 or B, n]."""
-        return self.llm.rotary_emb(hidden, position_ids=position_ids.to(hidden.device))
+    def _cos_sin(self, hidden: Tensor, position_ids: Tensor, kind: Kind) -> Tables:
+        """Rotary tables [1 or B, n, head_dim] of a kind of layer for ``position_ids`` [1 or B, n]."""
+        more = {"layer_type": kind.name} if self._tables_by_kind else {}
+        return self.llm.rotary_emb(hidden, position_ids=position_ids.to(hidden.device), **more)
 
-    def _mask(self, hidden: Tensor, P: int = 0) -> Tensor | None:
-        """None where the kernel is causal by itself, else a causal mask [1, 1, n, P + n] for n rows that follow P."""
+    def _mask(self, hidden: Tensor, P: int, window: int | None) -> Tensor | None:
+        """None where the kernel is causal by itself, else a causal mask [1, 1, n, P + n] for n rows that follow P.
+
+        A ``window`` lets a row see itself and the window - 1 rows before it, as transformers' masks do: it counts
+        rows that are there, not rotary positions.
+        """
         n, eager = hidden.shape[1], self.llm.config._attn_implementation == "eager"
-        if n == 1 or not (eager or P):
+        cut = window is not None and P + n > window
+        if not cut and (n == 1 or not (eager or P)):
             return None
-        seen = torch.ones(n, P + n, dtype=torch.bool, device=hidden.device).tril(diagonal=P)[None, None]
+        seen = torch.ones(n, P + n, dtype=torch.bool, device=hidden.device).tril(diagonal=P)
+        if cut:
+            seen = seen.triu(diagonal=P + 1 - cast(int, window))
+        seen = seen[None, None]
         if not eager:
             return seen
         return torch.zeros_like(seen, dtype=hidden.dtype).masked_fill(~seen, torch.finfo(hidden.dtype).min)
@@ -154,9 +171,12 @@ def _pick(states: Tensor, rows: Tensor) -> Tensor:
     return states.expand(len(rows), -1, -1).gather(1, rows[..., None].expand(-1, -1, states.shape[-1]))
 
 
-def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """RoPE on queries or keys [B, heads, r, head_dim], tables [1 or B, r, head_dim]."""
-    return states * cos[:, None] + rotate_half(states) * sin[:, None]
+def _windowed(logits: Tensor, rows: Tensor, window: int | None, first_column: int = 0) -> Tensor:
+    """Products [..., r, n] of queries at ``rows`` [..., r], without what a sliding window cuts off."""
+    if window is None or first_column + logits.shape[-1] <= window:
+        return logits
+    column = first_column + torch.arange(logits.shape[-1], device=logits.device)
+    return logits.masked_fill(column <= rows[..., None] - window, -torch.inf)
 
 
 def _softmax(logits: Tensor, rows: Tensor, first_column: int = 0) -> Tensor:

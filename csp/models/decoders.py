@@ -1,0 +1,78 @@
+"""Which decoder a config.json describes, and that decoder without weights: any of transformers' own classes.
+
+A LISA checkpoint says model_type "llava", which transformers would build as something else; what its decoder is says the
+rest of the name ("llava_qwen2"), and a Llama is what is meant where nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+from transformers import CONFIG_MAPPING, MODEL_MAPPING, PreTrainedConfig
+
+from csp.models.weights import on_meta
+
+NEEDED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+_SPELLED = {"llava": "llama", "lisa": "llama", "": "llama", "gemma3": "gemma3_text"}
+_NEVER = ("attn_implementation", "dtype", "torch_dtype", "tie_word_embeddings", "num_key_value_heads", "rope_parameters")
+
+
+def family(config: Mapping[str, Any]) -> str:
+    """The model_type by which transformers knows the decoder. Raises ValueError where it knows none of that name."""
+    said = str(config.get("model_type") or "").lower()
+    name = said.removeprefix("llava_").removeprefix("llava-").removeprefix("lisa_")
+    name = _SPELLED.get(name, name)
+    if name not in CONFIG_MAPPING or CONFIG_MAPPING[name] not in MODEL_MAPPING:
+        raise ValueError(
+            f"config.json says model_type {said!r}, a decoder that transformers does not have: llama, mistral, qwen2, qwen3, "
+            "gemma and their kin can be run"
+        )
+    return name
+
+
+def decoder_config(config: Mapping[str, Any]) -> PreTrainedConfig:
+    """The decoder's own config, from the one of a checkpoint: sizes must be there, all else has the family's defaults.
+
+    Raises ValueError for sizes that are missing or do not fit each other.
+    """
+    kind = family(config)
+    missing = [name for name in NEEDED if name not in config]
+    if missing:
+        raise ValueError(f"config.json lacks {', '.join(missing)}: it does not describe a Llama decoder, nor one of its kin")
+    made: Any = CONFIG_MAPPING[kind]
+    known = {field.name for field in fields(made)} - set(_NEVER)
+    settings: dict[str, Any] = {name: value for name, value in config.items() if name in known}
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    try:
+        return made(**settings, num_key_value_heads=heads, tie_word_embeddings=False, **_rope(config))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"config.json does not describe a {kind} decoder: {' '.join(str(error).split())}") from error
+
+
+def build_decoder(config: PreTrainedConfig) -> Any:
+    """The decoder without its head and without weights, on the device "meta"; attention by SDPA where it can."""
+    made: Any = MODEL_MAPPING[type(config)]
+    return on_meta(lambda: made._from_config(config, attn_implementation="sdpa" if made._supports_sdpa else "eager"))
+
+
+def revive(llm: Any, device: torch.device) -> None:
+    """Make what no checkpoint holds, now that weights are in: rotary tables, and the scale of scaled embeddings (Gemma)."""
+    llm.rotary_emb = type(llm.rotary_emb)(llm.config).to(device)
+    scale = getattr(llm.embed_tokens, "scalar_embed_scale", None)
+    if scale is not None:
+        llm.embed_tokens.embed_scale = torch.tensor(scale, device=device)
+
+
+def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Rotary settings in transformers' own spelling, from the older one with rope_theta and rope_scaling."""
+    if config.get("rope_parameters"):
+        return {"rope_parameters": dict(config["rope_parameters"])}
+    if not {"rope_theta", "rope_scaling"} & set(config):
+        return {}
+    scaling = dict(config.get("rope_scaling") or {})
+    kind = scaling.pop("type", "default")
+    theta = {"rope_theta": config["rope_theta"]} if "rope_theta" in config else {}
+    return {"rope_parameters": {"rope_type": kind, **scaling, **theta}}
