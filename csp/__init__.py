@@ -1,19 +1,34 @@
 """LVLM_CSP: training-free reduction of image tokens for reasoning segmentation.
 
 Attributes are loaded on first use, so that ``import csp`` costs nothing: neither torch nor gradio nor
-matplotlib.
+matplotlib. Every method of the registry is one of them: `csp.CSP`, `csp.FastV`, ...
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from csp import figures as figures, park as park
+    from csp.checkpoints import load as load
+    from csp.clusters import CLUSTERS as CLUSTERS
+    from csp.methods import METHODS as METHODS, PRESETS as PRESETS
+    from csp.methods.csp import CSP as CSP
+    from csp.types import (
+        Box as Box,
+        Cost as Cost,
+        Layout as Layout,
+        Request as Request,
+        Result as Result,
+        StageRecord as StageRecord,
+        Trace as Trace,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
     "load": "csp.checkpoints",
-    "CSP": "csp.methods",
     "METHODS": "csp.methods",
     "PRESETS": "csp.methods",
     "CLUSTERS": "csp.clusters",
@@ -27,8 +42,15 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_HOMES[name]), name)
     if name in _MODULES:
         return import_module(f"csp.{name}")
+    # A class of the registry is written with a capital: looking for anything else loads nothing.
+    if name[0].isupper() and name in (methods := _methods()):
+        return methods[name]
     raise AttributeError(f"module 'csp' has no attribute {name!r}")
 
 
+def _methods() -> dict[str, Any]:
+    return {method.__name__: method for method in import_module("csp.methods").METHODS.values()}
+
+
 def __dir__() -> list[str]:
-    return sorted(("__version__", *_HOMES, *_MODULES))
+    return sorted({"__version__", *_HOMES, *_MODULES, *_methods()})

@@ -15,7 +15,7 @@ from torch import nn
 
 from csp import hub
 from csp.checks import check_choice
-from csp.methods import CSP
+from csp.methods.csp import CSP
 from csp.models import quantize as bits
 from csp.models.backends import BACKENDS
 from csp.models.build import (

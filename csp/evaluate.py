@@ -113,7 +113,7 @@ def runs_of(args: dict[str, Any], model: Lisa) -> tuple[Run, ...]:
     """The chosen method unless it is the dense one, and the ablations if asked for."""
     from csp.evaluation import ablations
     from csp.evaluation.runs import DENSE, Run
-    from csp.methods import Full
+    from csp.methods.full import Full
 
     method = method_of(args["method"], given_knobs(args))
     method.plan(model.N, model.L)

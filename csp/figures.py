@@ -46,6 +46,12 @@ __all__ = [
     "tradeoff",
 ]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+CSP_NAME = "csp"
 SURVIVORS = (4, 16, 64)
 SCENES = (7, 12, 30)
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
@@ -53,29 +59,32 @@ WIDTHS = {"single": SINGLE, "double": DOUBLE}
 
 @dataclass(frozen=True)
 class Kind:
-    """A figure by name: what it shows, the methods to run for it given CSP's setting and the decoder's layers, and
-    what draws their results (results, true masks or None per row, width, provenance).
+    """A figure by name: what it shows, the methods to run for it given a setting and the decoder's layers, and what draws
+    their results (results, true masks or None per row, width, provenance). The setting is CSP's, or of any method where
+    the figure is ``open`` to all.
     """
 
     help: str
     methods: Callable[[Any, int], Sequence[Any]]
     draw: Callable[..., Figure]
     width: float = DOUBLE
+    open: bool = False
 
 
 def _figure5(csp_: Any, L: int) -> list[Any]:
-    import csp
+    from csp.methods.full import Full
+    from csp.methods.presets import TABLE_4
 
-    others = [name for name in csp.CLUSTERS if name != csp_.cluster]
+    others = [name for name in TABLE_4 if name != csp_.cluster]
     counts = [Np for Np in SURVIVORS if Np != csp_.Np]
     varied = [replace(csp_, cluster=name) for name in others] + [replace(csp_, Np=Np) for Np in counts]
-    return [csp_, *varied, csp.METHODS["full"]()]
+    return [csp_, *varied, Full()]
 
 
 def _clusters(csp_: Any, L: int) -> list[Any]:
-    import csp
+    from csp.methods.presets import TABLE_4
 
-    return [replace(csp_, cluster=name) for name in csp.CLUSTERS]
+    return [replace(csp_, cluster=name) for name in dict.fromkeys((*TABLE_4, csp_.cluster))]
 
 
 def _made(name: str, **knobs: Any) -> Callable[[Any, int], list[Any]]:
@@ -89,10 +98,11 @@ def _made(name: str, **knobs: Any) -> Callable[[Any, int], list[Any]]:
     return methods
 
 
-def _schedules(csp_: Any, L: int) -> list[Any]:
+def _schedules(own: Any, L: int) -> list[Any]:
     import csp
 
-    return [csp_, *(csp.METHODS[name]() for name in ("prumerge+", "fastv", "pyramiddrop"))]
+    beside = [csp.METHODS[name]() for name in ("csp", "prumerge+", "fastv", "pyramiddrop")]
+    return [own, *(method for method in beside if method.name != own.name)]
 
 
 def _steps(results: Sequence[Result], *, truth: Any, width: float, provenance: bool) -> Figure:
@@ -104,10 +114,10 @@ FIGURES: Mapping[str, Kind] = {
     "3a": Kind("Figure 3(a): what FastV keeps after layer 2", _made("fastv", K=2, R=64), dropping),
     "3b": Kind("Figure 3(b): what FastV keeps after layer 16", _made("fastv", K=16, R=64), dropping),
     "4B": Kind("Figure 4(B): the four clusterings", _clusters, clusterings),
-    "4D": Kind("Figure 4(D): image tokens in every layer, method by method", _schedules, _steps, SINGLE),
+    "4D": Kind("Figure 4(D): image tokens in every layer, method by method", _schedules, _steps, SINGLE, open=True),
     "5": Kind("Figure 5: clusterings, attention, survivors and mask of every example", _figure5, figure5),
-    "stages": Kind("the stages of every run, a row each", lambda csp_, L: [csp_], stages),
-    "steps": Kind("image tokens in every layer of every run", lambda csp_, L: [csp_], _steps, SINGLE),
+    "stages": Kind("the stages of every run, a row each", lambda own, L: [own], stages, open=True),
+    "steps": Kind("image tokens in every layer of every run", lambda own, L: [own], _steps, SINGLE, open=True),
 }
 
 
@@ -116,7 +126,8 @@ def runs(
 ) -> list[Result]:
     """Run `model` on a picture and a query by every method that a figure of FIGURES needs, leading run first.
 
-    method: CSP's setting where the figure shows CSP; by default Table 1's with Seg-First. Raises ValueError for an
+    method: CSP's setting where the figure shows CSP, any method where it shows what it is given; by default Table 1's
+    with Seg-First. Raises ValueError for an
     unknown figure or a setting that the model cannot run.
     """
     import csp
@@ -125,8 +136,13 @@ def runs(
     method = method or csp.CSP(cluster="seg-first" if model.instances is not None else "uniform")
     methods = kind.methods(method, model.L)
     if model.instances is None:
-        methods = [each for each in methods if each == method or getattr(each, "cluster", "") != "seg-first"]
+        methods = [each for each in methods if each == method or not _needs_instances(each)]
     return [model.segment(image, query, method=each, seed=seed) for each in methods]
+
+
+def _needs_instances(method: Any) -> bool:
+    selector = getattr(method, "selector", None)
+    return selector is not None and selector.instances
 
 
 def _kind(figure: str) -> Kind:
@@ -173,7 +189,8 @@ def _parser() -> Parser:
     ran.add_argument("--family", default="ref", help="which of a scene's queries: ref, ref+, refg, reason, intent, absent")
     ran.add_argument("--picture", action="append", metavar="FILE", help="a picture in place of scenes, with its --query")
     ran.add_argument("--query", action="append", metavar="TEXT", help="what to find in the --picture before it")
-    ran.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", help="CSP's setting, such as Nc=32 cluster=cls")
+    ran.add_argument("--method", default="csp", help="any method, for the figures that show what they are given (default: csp)")
+    ran.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", help="its setting, such as Nc=32 cluster=cls")
     ran.add_argument("--seed", type=int, default=0, help="drives every lot that is drawn (default: 0)")
     ran.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     ran.add_argument("--keep", type=Path, metavar="FOLDER", help="also save the runs there, to draw them again without the model")
@@ -211,7 +228,12 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
             has = ", ".join(dict.fromkeys(family for family, _, _ in drawn.queries))
             raise ValueError(f"scene {number} has no query of the family {args.family!r}; it has {has}")
         asked.append((drawn.image, found[1], found[2]))
-    method = method_of("csp", {"cluster": "seg-first", **given}) if given else None
+    method = method_of(args.method, given) if args.method != CSP_NAME else None
+    if method is not None and not FIGURES[figure].open:
+        fit = ", ".join(name for name, kind in FIGURES.items() if kind.open)
+        raise ValueError(f"figure {figure} shows LVLM_CSP's own stages, not those of {method.name}; --method is for {fit}")
+    if method is None and given:
+        method = method_of(CSP_NAME, {"cluster": "seg-first", **given})
     model = load(args.model, device=args.device)
     made = [runs(figure, model, image, query, method, args.seed) for image, query, _ in asked]
     return [result for row in made for result in row], [truth for _, _, truth in asked]

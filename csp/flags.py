@@ -46,12 +46,11 @@ def method_of(name: str, given: Mapping[str, str]) -> Any:
     """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of
     value.
     """
-    from csp.methods import METHODS, build, knobs
+    from csp.methods import build, find, knobs
 
-    if name not in METHODS:
-        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {name!r}")
-    known = {knob.name: knob for knob in knobs(METHODS[name])}
-    return build(METHODS[name], {key: known[key].parse(text) if key in known else text for key, text in given.items()})
+    method = find(name, "--method")
+    known = {knob.name: knob for knob in knobs(method)}
+    return build(method, {key: known[key].parse(text) if key in known else text for key, text in given.items()})
 
 
 def parse(name: str, text: str, default: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from csp import images
-from csp.methods import METHODS, PRESETS, Knob, at_budget, build, knobs, solve, values
+from csp.methods import METHODS, PRESETS, Knob, at_budget, build, find, knobs, named, solve, values
 from csp.methods.presets import SHAPES, Preset
 from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
@@ -110,9 +110,7 @@ class Session:
 
         Raises ValueError saying which bound fails.
         """
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        made = METHODS[method]
+        made = find(method)
         if not hasattr(made, "budget"):
             return {}
         N, L = self.model.N, self.model.L
@@ -128,9 +126,7 @@ class Session:
         """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before
         anything slow.
         """
-        if request.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
-        method = build(METHODS[request.method], request.knobs)
+        method = named(request.method, request.knobs)
         return self.model.segment(
             request.image,
             request.query,

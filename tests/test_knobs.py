@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -42,9 +43,8 @@ def test_values_survive_text(value):
     ],
 )
 def test_a_value_of_another_kind_is_refused(default, value, says):
-    with pytest.raises(ValueError, match="x must") as raised:
+    with pytest.raises(ValueError, match=re.escape(says)):
         Knob("x", default, "a knob").check(value)
-    assert says in str(raised.value)
 
 
 def test_json_tells_no_integer_from_a_float():

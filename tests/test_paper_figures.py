@@ -264,6 +264,16 @@ def test_a_model_without_instances_leaves_seg_first_out(model, picture, monkeypa
     assert [run.request.knobs["cluster"] for run in made] == ["random", "uniform", "cls"]
 
 
+def test_the_program_draws_any_method(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("csp.checkpoints.load", lambda *args, **more: model)
+    monkeypatch.setattr("csp.images.read", lambda path: np.zeros((60, 80, 3), np.uint8))
+    flags = ["--picture", "a.png", "--query", "the red ball", "--method", "fastv", "--set", "K=1", "R=5"]
+    out, kept = tmp_path / "stages.svg", tmp_path / "runs"
+    assert csp.figures.main([*flags, "--figure", "stages", "--out", str(out), "--keep", str(kept)]) == 0
+    (run,) = [csp.Result.open(file) for file in kept.iterdir()]
+    assert run.request.method == "fastv" and run.request.knobs["R"] == 5 and out.stat().st_size > 1000
+
+
 @pytest.mark.parametrize(("method", "columns"), [({"Lc": 0, "Ls": 2}, 5), ({"Lc": 2, "Ls": 0}, 10)])
 def test_a_setting_without_a_stage_has_no_column_for_it(model, picture, method, columns):
     made = csp.figures.runs("5", model, picture, "the red ball", csp.CSP(**method, Nc=32, Np=16))
@@ -300,6 +310,7 @@ def test_scenes_are_drawn_with_their_truth(model, tmp_path, monkeypatch):
         (["--scenes", "7", "--family", "poem"], "scene 7 has no query of the family 'poem'; it has ref"),
         (["--scenes", "7", "--set", "Nc"], "--set takes KNOB=VALUE such as Nc=32, got 'Nc'"),
         (["--scenes", "7", "--set", "Nd=3"], "csp has no knob 'Nd'"),
+        (["--scenes", "7", "--method", "fastv"], "figure 5 shows LVLM_CSP's own stages, not those of fastv; --method is for 4D"),
         (["nowhere.npz"], "nowhere.npz"),
     ],
 )

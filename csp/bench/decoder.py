@@ -49,9 +49,10 @@ def plans(shape: Shape) -> dict[str, Method]:
     for name, method in METHODS.items():
         if name in rows:
             continue
-        if (shape.N, shape.L) == (table_1.N, table_1.L):
-            rows[name] = method(**PRESETS[f"table1/{TABLE_1}/{name}"].knobs or {})
-        else:
+        printed = PRESETS.get(f"table1/{TABLE_1}/{name}")
+        if printed and (shape.N, shape.L) == (table_1.N, table_1.L):
+            rows[name] = method(**printed.knobs or {})
+        elif hasattr(method, "budget"):
             rows[name] = at_budget(method, share * shape.N, shape.N, shape.L)
     return rows
 

@@ -12,7 +12,9 @@ from typing import Any
 from csp.evaluation.proposals import LEAST_PIXELS, Found
 from csp.evaluation.report import Report, Score, show, table
 from csp.evaluation.runs import DENSE, NoImage, Run
-from csp.methods import CSP, Control, Full
+from csp.methods import Control
+from csp.methods.csp import CSP
+from csp.methods.full import Full
 
 BLIND, ELSEWHERE, MISLED = "(a) no image token", "(b) another picture", "(c) another query"
 STAGED, EARLY = "(d) csp", "(e) random from layer 0"

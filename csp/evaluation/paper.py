@@ -9,19 +9,8 @@ from __future__ import annotations
 
 from statistics import mean
 
-# Table 1, column "mIoU drop": the mean over its twelve columns.
-TABLE_1_DROP = {
-    "full": 0.0,
-    "prumerge": 9.8,
-    "prumerge+": 7.3,
-    "visionzip": 7.8,
-    "fastv": 10.1,
-    "simignore": 10.2,
-    "sparsevlm": 9.6,
-    "pyramiddrop": 8.9,
-    "feather": 8.7,
-    "csp": 2.5,
-}
+from csp.methods.presets import PRESETS
+
 _DENSE_5 = (60.9, 65.2, 53.9, 65.9, 66.8)
 _TABLE_4 = {
     "random/16": (53.5, 58.2, 46.8, 59.8, 61.2),
@@ -51,9 +40,6 @@ _TABLE_5 = {
     "8-6/16": (56.9, 61.8, 51.0, 63.1, 64.2),
     "8-6/32": (56.9, 62.0, 50.7, 63.4, 64.5),
 }
-# Table 6, "7B-224", column "mIoU drop" without fine-tuning.
-_TABLE_6_DROP = {"0": 0.0, "65": 0.3, "70": 1.1, "75": 2.8, "80": 5.0, "85": 7.4, "90": 8.1}
-
 
 def change(preset: str) -> float | None:
     """The paper's change of mIoU against dense for a key of ``PRESETS``, as a share (-0.025 for 2.5 points);
@@ -62,9 +48,7 @@ def change(preset: str) -> float | None:
     table, shape, key = preset.split("/", 2)
     if shape != "7B-224":
         return None
-    if table == "table1" and key in TABLE_1_DROP:
-        return -TABLE_1_DROP[key] / 100
-    if table == "table6" and key in _TABLE_6_DROP:
-        return -_TABLE_6_DROP[key] / 100
+    if (drop := PRESETS[preset].drop) is not None:
+        return -drop / 100
     columns = {"table4": _TABLE_4, "table5": _TABLE_5}.get(table, {}).get(key)
     return None if columns is None else round((mean(columns) - mean(_DENSE_5)) / 100, 4)

@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from csp.decoder import Choice, Stage, View
-from csp.methods import Full, Method
+from csp.methods import Method
+from csp.methods.full import Full
 from csp.metrics import overlap
 from csp.models.instances import coverage
 from csp.models.lisa import Lisa

@@ -12,20 +12,11 @@ from dataclasses import dataclass
 
 from csp.evaluation import paper
 from csp.evaluation.runs import DENSE, Run
-from csp.methods import (
-    METHODS,
-    PRESETS,
-    Control,
-    FastV,
-    Full,
-    Method,
-    PruMergePlus,
-    at_budget,
-    build,
-    expected_n_avg,
-    knobs,
-)
-from csp.methods.presets import SHAPES
+from csp.methods import METHODS, PRESETS, Control, Method, at_budget, build, expected_n_avg, knobs
+from csp.methods.fastv import FastV
+from csp.methods.full import Full
+from csp.methods.presets import SHAPES, TABLE_1
+from csp.methods.prumerge import PruMergePlus
 
 SHAPE = "7B-224"
 BUDGETS = (160, 128, 96, 73, 48, 32)
@@ -99,7 +90,7 @@ def _preset(
 
 def _table1(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     """Ten rows at the paper's own N_avg, and negative controls at the schedules of FastV and CSP."""
-    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, method.label) for name, method in METHODS.items()]
+    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, METHODS[name].label) for name in TABLE_1]
     shape = SHAPES[SHAPE]
     controls = []
     for name in ("fastv", "csp"):
@@ -146,8 +137,8 @@ def _tradeoff(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     """
     shape = SHAPES[SHAPE]
     lines = [_preset(f"table1/{SHAPE}/full", seeds, Full.label)]
-    for name, method in METHODS.items():
-        if name != Full.name:
+    for method in map(METHODS.__getitem__, TABLE_1):
+        if method is not Full:
             for N_avg, found in _at_budgets(method):
                 lines.append(
                     _line(f"{method.label}, N_avg {N_avg}", found, seeds, curve=method.label, at=N_avg)
@@ -170,7 +161,8 @@ def _variants(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     """Table 1's rivals as published, then with every token at its own position, then ranked by [SEG] as well."""
     steps = (("own positions", {"positions": "original"}), ("own positions, ranked by [SEG]", {"query": "seg"}))
     lines = []
-    for name, method in METHODS.items():
+    for name in TABLE_1:
+        method = METHODS[name]
         settings = dict(PRESETS[f"table1/{SHAPE}/{name}"].knobs or {})
         there = {knob.name for knob in knobs(method)}
         lines.append(_line(method.label, build(method, settings), seeds))

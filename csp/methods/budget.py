@@ -46,6 +46,8 @@ def solve(method: Budgeted, N_avg: float, N: int, L: int) -> Any:
 
     Raises ValueError where no value of the knob gets there, saying which end fails and at what.
     """
+    if not hasattr(method, "budget"):
+        raise ValueError(f"{method.name} names no knob that trades tokens (budget, amounts and spend do), so none can be turned")
     if not 0 < N_avg <= N:
         raise ValueError(f"N_avg must be in 1..{N} (the image has {N} tokens), got {N_avg:g}")
     tried = _reach(method, N, L)
