@@ -34,7 +34,7 @@ _HOMES: dict[str, str] = {
     "CLUSTERS": "csp.clusters",
     **dict.fromkeys(("Box", "Cost", "Layout", "Request", "Result", "StageRecord", "Trace"), "csp.types"),
 }
-_MODULES = ("figures", "park")
+_MODULES = ("data", "figures", "metrics", "park")
 
 
 def __getattr__(name: str) -> Any:

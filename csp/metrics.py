@@ -10,23 +10,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 DRAWS = 2000
+IGNORE = 255
+"""Value of a truth's pixels that are not scored."""
 LEVEL = 0.95
 
 
-def overlap(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int]:
-    """Pixels in the intersection and in the union of two bool [H, W]. Raises ValueError where their sizes
-    differ.
+def overlap(mask: NDArray[np.bool_], truth: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[int, int]:
+    """Pixels in the intersection and in the union of a mask bool [H, W] and a truth [H, W]: 1 is the target, 255 is not
+    scored, and any other value belongs to neither class, so that it counts only where the mask has it.
+
+    Raises ValueError where their sizes differ.
     """
     if mask.shape != truth.shape:
         raise ValueError(
             f"a mask of {list(mask.shape)} cannot be compared with a truth of {list(truth.shape)}"
         )
-    return int(np.count_nonzero(mask & truth)), int(np.count_nonzero(mask | truth))
+    found, target = mask & (truth != IGNORE), truth == 1
+    inside = int(np.count_nonzero(found & target))
+    return inside, int(np.count_nonzero(found)) + int(np.count_nonzero(target)) - inside
+
+
+class Scores(NamedTuple):
+    """What LISA's ``validate()`` prints."""
+
+    gIoU: float
+    cIoU: float
+
+
+def official(logits: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Intersections and unions of class 1 as LISA's validation counts them, int64 [K] each.
+
+    ``logits`` [K, H, W]: above 0 is the target, 0 itself is not; ``truth`` [K, H, W] as in `overlap`. Where there are
+    more of one than of the other, the rest is left out, as LISA's ``zip`` does. Raises ValueError for other shapes.
+    """
+    found, wanted = np.asarray(logits) > 0, np.asarray(truth)
+    if found.ndim != 3 or wanted.ndim != 3 or found.shape[1:] != wanted.shape[1:]:
+        raise ValueError(f"logits and truth must be [K, H, W] of one size, got {list(found.shape)} and {list(wanted.shape)}")
+    pairs = np.array([overlap(mask, one) for mask, one in zip(found, wanted, strict=False)], np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def scores(intersections: ArrayLike, unions: ArrayLike) -> Scores:
+    """gIoU and cIoU over all masks, with the small terms that LISA's ``validate()`` adds to its denominators."""
+    inside, union = np.asarray(intersections, np.float64), np.asarray(unions, np.float64)
+    if inside.shape != union.shape or inside.ndim != 1:
+        shapes = f"{list(inside.shape)} and {list(union.shape)}"
+        raise ValueError(f"intersections and unions must be lists of one length, got {shapes}")
+    single = inside / (union + 1e-5) + (union == 0)
+    return Scores(float(single.sum() / (len(single) + 1e-5)), float(inside.sum() / (union.sum() + 1e-10)))
 
 
 def iou(intersection: ArrayLike, union: ArrayLike) -> NDArray[np.float64]:
