@@ -20,12 +20,25 @@ def main() -> int:
     parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    parser.add_argument("--proxy", action="store_true", help="a proxy stands before the page: believe its headers, any host name")
     args = parser.parse_args()
+    # A Space is always behind the hub's.
+    proxy = args.proxy or "SPACE_ID" in os.environ
     # Read by the libraries when they are imported: nothing on this page reports to anyone.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1" if proxy else "")
+    from csp.ui import check_address, own_folder
+
+    try:
+        check_address(args.host, args.port)
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))
+    except ValueError as error:
+        print(f"app: {error}", file=sys.stderr)
+        return 2
 
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()
@@ -48,7 +61,7 @@ def main() -> int:
     page = build(session)
     gc.freeze()
     gc.enable()
-    page.launch(server_name=args.host, server_port=args.port, **launch_options())
+    page.launch(server_name=args.host, server_port=args.port, **launch_options(args.host, proxy))
     return 0
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from csp.ui.address import check_address, own_folder
+
 if TYPE_CHECKING:
     import gradio as gr
 
     from csp.session import Session
 
+__all__ = ["build", "check_address", "gpu_is_lent", "launch_options", "own_folder"]
+
 MAX_UPLOAD = "24mb"
+SESSIONS = 64
+"""Visitors whose last values Gradio keeps: a class of thirty and what waits beside it; a page that is asked again begins anew."""
 
 
 def build(session: Session) -> gr.Blocks:
@@ -30,10 +36,15 @@ def gpu_is_lent() -> bool:
     return lent()
 
 
-def launch_options() -> dict[str, Any]:
-    """What `Blocks.launch` needs: look, limits, and nothing that calls home or keeps a visitor's runs."""
-    import gradio as gr
+def launch_options(host: str = "127.0.0.1", proxy: bool = False) -> dict[str, Any]:
+    """What `Blocks.launch` needs: look, limits, and nothing that calls home or keeps a visitor's runs.
 
+    ``host`` is the address that the page is bound to; ``proxy``: one stands before it, whose headers are believed.
+    """
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from csp.ui.guard import Guard, hosts_of
     from csp.ui.widgets import asset
 
     font = ["system-ui", "sans-serif"]
@@ -52,6 +63,8 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme,
         "css": asset("page.css") + asset("tabs.css") + asset("compare.css"),
+        "app_kwargs": {"middleware": [Middleware(Guard, hosts=hosts_of(host, proxy), proxy=proxy)]},
+        "state_session_capacity": SESSIONS,
         "max_file_size": MAX_UPLOAD,
         "show_error": True,
         "footer_links": ["api"],
