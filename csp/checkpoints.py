@@ -17,6 +17,7 @@ from csp import hub
 from csp.checks import check_choice
 from csp.methods.csp import CSP
 from csp.models import quantize as bits
+from csp.models.asking import LisaSegmenter
 from csp.models.backends import BACKENDS
 from csp.models.build import (
     build_clip,
@@ -29,9 +30,8 @@ from csp.models.build import (
     check_widths,
 )
 from csp.models.decoders import build_decoder, decoder_config, revive
-from csp.models.instances import Instances
-from csp.models.lisa import Lisa
 from csp.models.memory import survives_out_of_memory
+from csp.models.parts import AnyGuide
 from csp.models.probe import probe
 from csp.models.sam import sam_sizes
 from csp.models.weights import LoadReport, fill, read_json, read_parts
@@ -46,14 +46,14 @@ def load(
     name: str | Path = "park",
     clip: str | Path | None = None,
     sam: str | Path | Mapping[str, Any] | None = None,
-    instances: str | Path | Instances | bool | None = None,
+    instances: str | Path | AnyGuide | bool | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype | None = None,
     quantize: str | None = None,
     offload_sam: bool = False,
     report: LoadReport | None = None,
     backend: str = "plain",
-) -> Lisa:
+) -> LisaSegmenter:
     """Load a model by name ("park"), folder or hub id ("xinlai/LISA-7B-v1").
 
     `clip` is the vision tower's folder or hub id (default: what config.json names); `sam` a variant
@@ -100,7 +100,8 @@ def load(
     lm_head = build_lm_head(llm, parts.pop("lm_head", {}), bool(config.get("tie_word_embeddings")), report)
     head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
     check_widths(llm, tower, projector, fcs, sizes)
-    return Lisa(
+    return LisaSegmenter(
+        CSP(),
         own.get("name") or Path(name).name,
         llm,
         tower,
@@ -108,7 +109,6 @@ def load(
         fcs,
         head,
         prompter,
-        CSP(),
         detector,
         seg_row=own.get("seg_row", "before"),
         report=report,
@@ -146,7 +146,7 @@ def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) 
     return _folder_or_hub(name, "clip", ("*.json",), ("model.safetensors", "pytorch_model.bin"))
 
 
-def find_instances(given: str | Path | Instances | bool | None) -> str | Path | Instances | bool | None:
+def find_instances(given: str | Path | AnyGuide | bool | None) -> str | Path | AnyGuide | bool | None:
     """What was given, a file on the hub ("owner/name/file.pt") as its local copy."""
     if not isinstance(given, str | Path) or Path(given).exists():
         return given

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from csp.evaluation.report import Report
     from csp.evaluation.runs import Run
-    from csp.models.lisa import Lisa
+    from csp.models.asking import Segmenter
     from csp.samples import Source
 
 
@@ -109,7 +109,7 @@ def source_of(args: dict[str, Any]) -> Source:
     return FolderSource(Path(args["data"]), chosen, args["scenes"])
 
 
-def runs_of(args: dict[str, Any], model: Lisa) -> tuple[Run, ...]:
+def runs_of(args: dict[str, Any], model: Segmenter) -> tuple[Run, ...]:
     """The chosen method unless it is the dense one, and the ablations if asked for."""
     from csp.evaluation import ablations
     from csp.evaluation.runs import DENSE, Run

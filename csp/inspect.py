@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from csp.flags import Parser
 
 if TYPE_CHECKING:
-    from csp.models.lisa import Lisa
+    from csp.models.asking import LisaSegmenter
 
 QUERY = "the red ball"
 PICTURE = (480, 640)
@@ -76,7 +76,7 @@ def _lacking(report: Any) -> tuple[tuple[str, list[str]], ...]:
     return ("are missing", report.missing), ("have another shape", report.wrong)
 
 
-def _sizes(model: Lisa, folder: Path) -> dict[str, str]:
+def _sizes(model: LisaSegmenter, folder: Path) -> dict[str, str]:
     config, vision, vit = model.llm.config, model.clip.model.config, model.mask_head.sam.image_encoder
     yolo = sorted((folder / "yolo").glob("*.yaml"))
     heads = f"{config.num_attention_heads} heads"
@@ -103,7 +103,7 @@ def _widths(module: Any) -> str:
     return " -> ".join(str(width) for width in (linears[0].in_features, *(linear.out_features for linear in linears)))
 
 
-def _check(model: Lisa) -> dict[str, Any]:
+def _check(model: LisaSegmenter) -> dict[str, Any]:
     """Where a query would put everything, by the code that will put it there."""
     import numpy as np
 
@@ -130,7 +130,7 @@ def _check(model: Lisa) -> dict[str, Any]:
     }
 
 
-def _memory(model: Lisa) -> tuple[dict[str, Any], ...]:
+def _memory(model: LisaSegmenter) -> tuple[dict[str, Any], ...]:
     from csp.models.footprint import footprint
 
     kinds = (("float32", None), ("bfloat16", None), ("float16", None), ("float16", "8bit"), ("float16", "4bit"))

@@ -16,8 +16,8 @@ import numpy as np
 from csp import images
 from csp.methods import METHODS, PRESETS, Knob, at_budget, build, find, knobs, named, solve, values
 from csp.methods.presets import SHAPES, Preset
+from csp.models.asking import Segmenter
 from csp.models.cache import ByteCache, picture_key
-from csp.models.lisa import Lisa
 from csp.types import Request, Result
 
 DENSE_BYTES = 64 * 2**20
@@ -61,7 +61,7 @@ def runnable(name: str) -> str:
 class Session:
     """A model behind the vocabulary of `csp.types`."""
 
-    def __init__(self, model: Lisa, dense_bytes: int = DENSE_BYTES):
+    def __init__(self, model: Segmenter, dense_bytes: int = DENSE_BYTES):
         self.model = model
         self._dense: ByteCache[Result] = ByteCache(dense_bytes)
 
@@ -71,10 +71,10 @@ class Session:
         return ModelCard(
             model.name,
             model.N,
-            model.clip.grid,
+            model.grid,
             model.L,
-            model.llm.config.hidden_size,
-            model.llm.config.num_attention_heads,
+            model.layers.hidden_size,
+            model.layers.num_heads,
             str(model.device),
             str(model.dtype).removeprefix("torch."),
             model.instances is not None,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import csp
-from csp.models.instances import LEAST, propose
+from csp.models.instances import LEAST, instances_of
 from csp.session import Session
 from csp.types import Request
 
@@ -52,8 +52,8 @@ def test_seg_first_heeds_its_threshold(session, proposer, conf, count):
 
 
 def test_a_proposer_that_does_not_say_is_believed(proposer):
-    masks, confidence = propose(lambda image: proposer.scored(image)[0], np.zeros((8, 8, 3), np.uint8))
-    assert masks.shape == (4, 32, 32) and confidence is None
+    found = instances_of(lambda image: proposer.scored(image)[0], np.zeros((8, 8, 3), np.uint8), lambda boxes: boxes)
+    assert found.masks.shape == (4, 32, 32) and found.confidence is None
 
 
 def test_what_is_less_sure_takes_nothing_from_what_is_surer(park_folder):

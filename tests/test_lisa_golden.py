@@ -16,7 +16,9 @@ import torch
 from csp.checkpoints import load
 from csp.decoder import Decoded, decode
 from csp.methods import Full
-from csp.models.lisa import Lisa, Seen
+from csp.models.answers import Writer
+from csp.models.lisa import Lisa
+from csp.models.parts import Seen
 from csp.models.prompt import LlamaPrompt, Prompt, read_slots
 from csp.tokens import TokenSequence
 from csp.types import Layout
@@ -142,7 +144,7 @@ def test_written_answers(model: Lisa, golden: dict[str, np.ndarray], case: str, 
     prompt = Prompt(tuple(ids[:at]), tuple(ids[at + 1 :]), (), (), (), answer="generated")
     seen = model.encode(golden[f"{picture}/raw_image"])
     start = TokenSequence.start(*model.embed(seen, prompt))
-    ran, written = model.writer()(start, Full().plan(model.N, model.L), seen.vision, most=len(official) - len(ids))
+    ran, written = Writer(model)(start, Full().plan(model.N, model.L), seen.vision, most=len(official) - len(ids))
     assert [*ids, *written] == official
     assert list(ran.trace.layout.I_seg) == g["seg_read_index"].tolist()
     close(model.text_hidden_fcs(ran.seg_state), g["pred_embeddings"], 5e-5)

@@ -18,7 +18,7 @@ from csp.checkpoints import load
 from csp.models import quantize
 from csp.models.lisa import Lisa
 from csp.models.memory import OutOfMemory, is_out_of_memory, survives_out_of_memory
-from csp.models.sam import MaskHead, build_sam, sam_sizes
+from csp.models.sam import SamHead, build_sam, sam_sizes
 from csp.models.weights import LoadReport, read_parts, tensors
 
 PLAN = csp.CSP(1, 16, 1, 4)
@@ -88,7 +88,7 @@ def test_an_offloaded_encoder_visits_the_device_for_one_encoding() -> None:
     for part in (sam.prompt_encoder, sam.mask_decoder):
         part.to("meta")
     sam.pixel_mean, sam.pixel_std = sam.pixel_mean.to("meta"), sam.pixel_std.to("meta")
-    head = MaskHead(sam, offload=True)
+    head = SamHead(sam, offload=True)
     during: list[str] = []
     sam.image_encoder.blocks[0].register_forward_pre_hook(
         lambda block, args: during.append(block.mlp.lin1.weight.device.type)

@@ -74,7 +74,7 @@ def test_a_later_query_takes_up_the_kept_prefix(park: Lisa, monkeypatch: pytest.
 def rows_run(model: Lisa, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many rows the layers have run since the last call."""
     counted = [0]
-    inner = model.caching._stage
+    inner = model.layers._stage
 
     def stage(first: int, L: int, hidden: torch.Tensor, *rest: Any, **more: Any) -> Any:
         counted[0] += L * hidden.shape[0] * hidden.shape[1]
@@ -84,7 +84,7 @@ def rows_run(model: Lisa, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         counted[0], n = 0, counted[0]
         return n
 
-    monkeypatch.setattr(model.caching, "_stage", stage)
+    monkeypatch.setattr(model.layers, "_stage", stage)
     return read
 
 

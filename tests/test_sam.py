@@ -11,7 +11,7 @@ import torch
 from conftest import SAM_CONFIG
 from segment_anything.utils.transforms import ResizeLongestSide
 
-from csp.models.sam import VARIANTS, MaskHead, SamSizes, build_sam, sam_sizes
+from csp.models.sam import VARIANTS, SamHead, SamSizes, build_sam, sam_sizes
 
 FLAT = {
     "encoder_embed_dim": 32,
@@ -34,9 +34,9 @@ FLAT = {
 
 
 @pytest.fixture(scope="module")
-def head() -> MaskHead:
+def head() -> SamHead:
     torch.manual_seed(0)
-    return MaskHead(build_sam(sam_sizes(SAM_CONFIG)))
+    return SamHead(build_sam(sam_sizes(SAM_CONFIG)))
 
 
 def test_both_spellings_mean_the_same(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_variants_are_segment_anythings_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(90, 120), (163, 101), (112, 112), (40, 300)])
-def test_preprocessing_equals_segment_anything(head: MaskHead, size: tuple[int, int]) -> None:
+def test_preprocessing_equals_segment_anything(head: SamHead, size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     resized = ResizeLongestSide(112).apply_image(image)
     theirs = head.sam.preprocess(torch.from_numpy(resized).permute(2, 0, 1).float())
@@ -79,13 +79,13 @@ def test_preprocessing_equals_segment_anything(head: MaskHead, size: tuple[int, 
     torch.testing.assert_close(ours[0], theirs, rtol=0, atol=0)
 
 
-def test_a_sliver_keeps_a_pixel(head: MaskHead) -> None:
+def test_a_sliver_keeps_a_pixel(head: SamHead) -> None:
     assert head.resized(8, 6000) == (1, 112) and head.resized(6000, 8) == (112, 1)
     assert head.preprocess(np.zeros((1, 9000, 3), np.uint8))[0].shape == (1, 3, 112, 112)
 
 
 @torch.no_grad()
-def test_text_prompt_adds_no_position_and_no_type(head: MaskHead) -> None:
+def test_text_prompt_adds_no_position_and_no_type(head: SamHead) -> None:
     """A text prompt is its vector alone: a point prompt's tokens, given as text, make the point's own
     masks.
     """
@@ -101,7 +101,7 @@ def test_text_prompt_adds_no_position_and_no_type(head: MaskHead) -> None:
 
 
 @torch.no_grad()
-def test_any_number_of_prompts_over_one_picture(head: MaskHead) -> None:
+def test_any_number_of_prompts_over_one_picture(head: SamHead) -> None:
     embedding, _ = head.encode(np.full((50, 50, 3), 128, np.uint8))
     prompts = torch.randn(3, 32)
     logits, iou = head.decode(embedding, prompts)
@@ -112,13 +112,13 @@ def test_any_number_of_prompts_over_one_picture(head: MaskHead) -> None:
 
 
 @torch.no_grad()
-def test_half_precision_keeps_the_position_code_exact(head: MaskHead) -> None:
+def test_half_precision_keeps_the_position_code_exact(head: SamHead) -> None:
     sam = build_sam(sam_sizes(SAM_CONFIG))
     sam.load_state_dict(head.sam.state_dict())
     sam.to(torch.bfloat16)
     sam.prompt_encoder.pe_layer.float()
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    half = MaskHead(sam)
+    half = SamHead(sam)
     logits, _ = half.decode(half.encode(image)[0], torch.ones(1, 32))
     assert logits.dtype == torch.float32
     exact, _ = head.decode(head.encode(image)[0], torch.ones(1, 32))

@@ -19,7 +19,7 @@ from csp.checks import check_choice, check_integer
 if TYPE_CHECKING:
     from csp.bench.workload import Workload
     from csp.methods import Method
-    from csp.models.lisa import Lisa
+    from csp.models.asking import Segmenter
 
 HELP = "another query on the same picture, and several at once, against the first"
 FIRST = "first query"
@@ -56,7 +56,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def model_jobs(model: Lisa, method: Method, k: int) -> dict[str, Callable[[], Any]]:
+def model_jobs(model: Segmenter, method: Method, k: int) -> dict[str, Callable[[], Any]]:
     """Whole runs on a park scene: each call of the first kind sees a picture of its own."""
     import csp
 

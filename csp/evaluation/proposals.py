@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from csp.metrics import Bootstrap, Statistic, iou
-from csp.models.instances import Instances
+from csp.models.instances import instances_of
+from csp.models.parts import AnyGuide
 from csp.samples import ParkSource
 
 LEAST_IOU = 0.5
@@ -47,7 +48,7 @@ class Found:
 
 
 def measure(
-    propose: Instances, source: ParkSource, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    guide: AnyGuide, source: ParkSource, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> Found:
     """Compare proposals with the instance maps of all pictures of ``source``."""
     objects: list[tuple[str, int, bool]] = []
@@ -55,7 +56,7 @@ def measure(
     for index in range(len(source)):
         scene, name = source.scene(index), source.picture(index)
         truths = [scene.instances == value for value in range(1, len(scene.objects) + 1)]
-        match = matches(np.stack(truths), np.asarray(propose(scene.image), bool))
+        match = matches(np.stack(truths), _sure(guide, scene.image))
         objects += [
             (name, int(truth.sum()), bool(hits.any())) for truth, hits in zip(truths, match, strict=True)
         ]
@@ -68,7 +69,19 @@ def measure(
         large = [(name, hit) for name, pixels, hit in objects if pixels >= least]
         recall[least] = bootstrap.ratio([name for name, _ in large], [hit for _, hit in large])
     precision = bootstrap.ratio([name for name, _ in proposals], [hit for _, hit in proposals])
-    return Found(recall, precision, getattr(propose, "conf", None))
+    return Found(recall, precision, getattr(guide, "conf", None))
+
+
+def _sure(guide: AnyGuide, image: np.ndarray) -> np.ndarray:
+    """Masks bool [K, h, w] of which the guide is as sure as it is asked to be."""
+
+    def from_boxes(boxes: np.ndarray) -> np.ndarray:
+        raise ValueError("this guide finds boxes: masks of them are the mask head's, not its own, and are not measured here")
+
+    found = instances_of(guide, image, from_boxes)
+    if found.confidence is None:
+        return found.masks
+    return found.masks[found.confidence >= getattr(guide, "conf", 0.0)]
 
 
 def matches(truths: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from csp.decoder import Choice, Stage, View
 from csp.methods import Method
 from csp.methods.full import Full
 from csp.metrics import overlap
+from csp.models.asking import Segmenter
 from csp.models.instances import coverage
-from csp.models.lisa import Lisa
 from csp.samples import Sample, Source
 from csp.types import Layout, Result, Trace
 
@@ -92,7 +92,7 @@ class Evaluator:
     comparison.
     """
 
-    def __init__(self, model: Lisa, source: Source, runs: Sequence[Run]) -> None:
+    def __init__(self, model: Segmenter, source: Source, runs: Sequence[Run]) -> None:
         names = [run.name for run in runs]
         if len(set(names)) < len(names):
             raise ValueError(f"runs must have names of their own, got {', '.join(names)}")

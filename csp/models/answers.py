@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from torch import Tensor
-
-from csp.caching import CachingLayers
 from csp.decoder import Decoded, Stage, Stopwatch, decode
 from csp.generation import Remembering, write
-from csp.models.prompt import Prompter, SegRow
+from csp.models.parts import Parts
 from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force
 
@@ -18,15 +15,16 @@ MAX_NEW_TOKENS = 128
 MOST_NEW_TOKENS = 1024
 
 
-@dataclass(frozen=True, eq=False)
 class Writer:
-    """A model that can write: its layers, token embeddings and head over the vocabulary, and its tokenizer."""
+    """A model that can write. Raises ValueError for one without lm_head."""
 
-    layers: CachingLayers
-    embed: Callable[[Tensor], Tensor]
-    lm_head: Callable[[Tensor], Tensor]
-    prompter: Prompter
-    seg_row: SegRow
+    def __init__(self, model: Parts) -> None:
+        if model.lm_head is None:
+            raise ValueError(
+                f"{model.name} has no lm_head, so that it cannot write an answer: use seg_mode='teacher', or load a "
+                "checkpoint that holds lm_head.weight"
+            )
+        self.model = model
 
     def __call__(
         self,
@@ -46,16 +44,17 @@ class Writer:
         answer that begins with [SEG], read before it. The trace holds this row's attention; its layout counts the
         written tokens that were run, and has a read-out slot for each [SEG].
         """
-        memory = Remembering(self.layers)
+        model = self.model
+        memory = Remembering(model.layers)
         decoded = decode(memory, start, plan, vision, seed=seed, force=force)
         watch = Stopwatch(start.hidden.device)
-        seg, end = self.prompter.seg_id, self.prompter.eos_id
-        shift = 1 if self.seg_row == "token" else 0
+        seg, end = model.prompter.seg_id, model.prompter.eos_id
+        shift = 1 if model.seg_row == "token" else 0
         written = write(
             memory,
             decoded.sequence.hidden[:, -1],
-            self.embed,
-            self.lm_head,
+            model.layers.embed,
+            model.lm_head,
             most,
             stop={end},
             run_last={seg} if shift else (),
@@ -68,7 +67,7 @@ class Writer:
         if written.ids[-1] != end:
             notes += (f"the answer was cut off after {len(written.ids)} tokens: allow more by max_new_tokens",)
         if not at:
-            notes += (f"the answer has no [SEG], so there is no mask: “{self.prompter.decode(written.ids)}”",)
+            notes += (f"the answer has no [SEG], so there is no mask: “{model.prompter.decode(written.ids)}”",)
         wrote = replace(
             decoded,
             seg_state=written.states[[i + shift for i in at]],

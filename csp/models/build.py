@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
-from csp.models.instances import Instances, YoloInstances, build_yolo, read_yolo
+from csp.models.instances import YoloInstances, build_yolo, read_yolo
+from csp.models.parts import AnyGuide, Guide
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
-from csp.models.sam import MaskHead, SamSizes, build_sam
+from csp.models.sam import SamHead, SamSizes, build_sam
 from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
 
 # What else a CLIP folder holds: the text side of the pair.
@@ -86,13 +87,13 @@ def build_lm_head(llm: Any, state: dict[str, Tensor], tied: bool, report: LoadRe
 
 def build_mask_head(
     sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport, offload: bool = False
-) -> MaskHead:
+) -> SamHead:
     """SAM of these sizes; with `offload` its image encoder rests on the CPU, where its weights are."""
     sam = on_meta(lambda: build_sam(sizes))
     fill(sam, state, "model.visual_model", report)
     for name, values in (("pixel_mean", sizes.pixel_mean), ("pixel_std", sizes.pixel_std)):
         setattr(sam, name, torch.tensor(values, device=device).view(-1, 1, 1))
-    return MaskHead(sam, offload)
+    return SamHead(sam, offload)
 
 
 def build_clip(
@@ -182,13 +183,13 @@ def check_widths(
 
 
 def build_instances(
-    folder: Path, given: str | Path | Instances | bool | None, imgsz: int, device: torch.device
-) -> Instances | None:
+    folder: Path, given: str | Path | AnyGuide | bool | None, imgsz: int, device: torch.device
+) -> AnyGuide | None:
     """The instance proposer: a callable as it is, a YOLO folder (yaml beside safetensors), a .pt file, or none."""
+    if isinstance(given, Guide) or callable(given):
+        return given
     if given is False or (given is None and not (folder / "yolo").is_dir()):
         return None
-    if callable(given):
-        return given
     place = folder / "yolo" if given is None or given is True else Path(given)
     if place.suffix == ".pt" and place.is_file():
         return YoloInstances(read_yolo(place).to(device), imgsz)

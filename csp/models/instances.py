@@ -1,7 +1,7 @@
-"""Instances for Seg-First (Eq. 4): a proposer finds masks, `coverage` says how much of each image token a
+"""Instances for Seg-First (Eq. 4): a guide finds masks, `coverage` says how much of each image token a
 mask covers.
 
-Anything that turns a picture into masks is a proposer; the one shipped runs an ultralytics YOLO
+Anything that turns a picture into masks is a guide (`csp.models.parts.Guide`); the one shipped runs an ultralytics YOLO
 segmentation model from a yaml and safetensors. This is the only module that imports ultralytics (AGPL-3.0),
 and only when such a model is built.
 """
@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from csp.models.parts import AnyGuide, FromBoxes, Guide, Instances
 from csp.types import Box
 
 # Read once while ultralytics is imported: no network, no installing, no settings file in the user's home.
@@ -39,22 +40,17 @@ LEAST = 0.05
 """Least confidence at which an instance is kept for a later decision."""
 
 
-class Instances(Protocol):
-    """A proposer: uint8 RGB [H, W, 3] to bool [K, h, w], any size, the whole picture; K may be 0.
-
-    One that can be doubted also has `scored`: masks down to a low confidence, and how sure it is of each.
+def instances_of(guide: AnyGuide, image: np.ndarray, from_boxes: FromBoxes) -> Instances:
+    """What a guide finds: one with `instances` as `csp.models.parts.Guide` has it; one with `scored`, which returns masks and
+    confidences; or a plain callable that returns masks bool [K, h, w], which is believed.
     """
-
-    def __call__(self, image: np.ndarray) -> np.ndarray: ...
-
-
-def propose(instances: Instances, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Masks bool [K, h, w] and, where the proposer says, confidences float32 [K]: the method decides later."""
-    scored = getattr(instances, "scored", None)
+    if isinstance(guide, Guide):
+        return guide.instances(image, from_boxes)
+    scored = getattr(guide, "scored", None)
     if scored is None:
-        return np.asarray(instances(image), dtype=bool), None
+        return Instances(np.asarray(guide(image), dtype=bool))
     masks, confidence = scored(image)
-    return np.asarray(masks, dtype=bool), np.asarray(confidence, np.float32)
+    return Instances(np.asarray(masks, dtype=bool), np.asarray(confidence, np.float32))
 
 
 @dataclass(frozen=True)

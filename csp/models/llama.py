@@ -1,4 +1,4 @@
-"""`csp.decoder.DecoderLayers` over an unmodified transformers decoder: no subclass, no patch, no hook.
+"""`csp.models.parts.Host` over an unmodified transformers decoder: no subclass, no patch, no hook.
 
 The layers are called one by one, as ``LlamaModel.forward`` does. With SDPA and no mask each layer is causal
 by itself, whatever the position ids; with eager attention "no mask" would silently mean "not causal", so a
@@ -34,6 +34,38 @@ class Llama:
     @property
     def num_layers(self) -> int:
         return len(self.llm.layers)
+
+    @property
+    def hidden_size(self) -> int:
+        return self.llm.config.hidden_size
+
+    @property
+    def intermediate_size(self) -> int:
+        return self.llm.config.intermediate_size
+
+    @property
+    def num_heads(self) -> int:
+        return self.llm.config.num_attention_heads
+
+    @property
+    def num_kv_heads(self) -> int:
+        return self.llm.config.num_key_value_heads or self.num_heads
+
+    @property
+    def max_positions(self) -> int:
+        return self.llm.config.max_position_embeddings
+
+    @property
+    def device(self) -> torch.device:
+        return self.llm.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.llm.dtype
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings [..., d]."""
+        return self.llm.get_input_embeddings()(ids)
 
     def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
         """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.decoder.DecoderLayers`."""

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import interpolate
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -182,8 +183,8 @@ class _ImageEncoder(nn.Module):
         return vit.neck(x.permute(0, 3, 1, 2).to(vit.neck[0].weight.dtype)).to(x.dtype)
 
 
-class MaskHead:
-    """SAM as LISA uses it: `encode` a picture once, `decode` prompts into logits.
+class SamHead:
+    """`csp.models.parts.MaskHead` by SAM as LISA uses it: `encode` a picture once, `decode` prompts into logits.
 
     SAM's dense position code is computed in float32 and cast: its own matrix stays float32 whatever the weights are,
     since vanilla SAM cannot compute it in half precision. With `offload` the image encoder's weights stay where they
@@ -195,6 +196,11 @@ class MaskHead:
         self.image_size: int = sam.image_encoder.img_size  # type: ignore[union-attr, assignment]
         self.offload = offload
         self._encoder = _ImageEncoder(self.sam.image_encoder)
+
+    @property
+    def key(self) -> str:
+        """Nothing but its weights, which it keeps."""
+        return "sam"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -241,14 +247,31 @@ class MaskHead:
             return embedding.new_zeros((0, side, side), dtype=torch.float32), embedding.new_zeros(
                 0, dtype=torch.float32
             )
+        return self._decide(embedding, prompts[:, None].to(embedding))
+
+    @torch.no_grad()
+    def from_boxes(self, embedding: Tensor, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """SAM's own box prompt: boxes float [K, 4] in picture pixels to masks bool [K, h, w] of the whole picture."""
+        h, w = self.resized(*size)
+        scale = np.array([w / size[1], h / size[0]] * 2, np.float32)
+        masks = np.zeros((len(boxes), h, w), bool)
+        square = (self.image_size, self.image_size)
+        for k, box in enumerate(np.asarray(boxes, np.float32).reshape(-1, 4) * scale):
+            prompt = self.sam.prompt_encoder._embed_boxes(torch.from_numpy(box)[None].to(embedding.device))
+            logits, _ = self._decide(embedding, prompt.to(embedding))
+            masks[k] = (interpolate(logits[None], square, mode="bilinear")[0, 0, :h, :w] > 0).cpu().numpy()
+        return masks
+
+    def _decide(self, embedding: Tensor, sparse: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [K, 4g, 4g] and scores [K] of sparse prompts [K, P, C]."""
         encoder = self.sam.prompt_encoder
         dense = encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(
-            len(prompts), -1, *embedding.shape[-2:]
+            len(sparse), -1, *embedding.shape[-2:]
         )
         logits, iou = self.sam.mask_decoder(
             image_embeddings=embedding,
             image_pe=encoder.get_dense_pe().to(embedding.dtype),
-            sparse_prompt_embeddings=prompts[:, None].to(embedding.dtype),
+            sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=False,
         )
