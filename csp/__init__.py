@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from csp.clusters import CLUSTERS as CLUSTERS
     from csp.methods import METHODS as METHODS, PRESETS as PRESETS
     from csp.methods.csp import CSP as CSP
+    from csp.render.kept import show_kept as show_kept
     from csp.types import (
         Box as Box,
         Cost as Cost,
@@ -32,6 +33,7 @@ _HOMES: dict[str, str] = {
     "METHODS": "csp.methods",
     "PRESETS": "csp.methods",
     "CLUSTERS": "csp.clusters",
+    "show_kept": "csp.render.kept",
     **dict.fromkeys(("Box", "Cost", "Layout", "Request", "Result", "StageRecord", "Trace"), "csp.types"),
 }
 _MODULES = ("data", "figures", "metrics", "park")
@@ -52,5 +54,18 @@ def _methods() -> dict[str, Any]:
     return {method.__name__: method for method in import_module("csp.methods").METHODS.values()}
 
 
+def _method_names() -> list[str]:
+    """The classes of the registry, read off its files: to import them is to load torch, which a list of names is not worth."""
+    import ast
+    from pathlib import Path
+
+    folder = Path(__file__).parent / "methods"
+    body = ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body
+    (files,) = (node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FILES")
+    trees = (ast.parse((folder / f"{file}.py").read_text(encoding="utf-8")) for file in ast.literal_eval(files))
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [node.name for node in classes if any(isinstance(part, ast.FunctionDef) and part.name == "plan" for part in node.body)]
+
+
 def __dir__() -> list[str]:
-    return sorted({"__version__", *_HOMES, *_MODULES, *_methods()})
+    return sorted({"__version__", *_HOMES, *_MODULES, *_method_names()})

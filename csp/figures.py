@@ -23,6 +23,8 @@ from csp.render.curves import tradeoff
 from csp.render.cuts import clusterings, dropping
 from csp.render.figure5 import figure5
 from csp.render.figures import stages
+from csp.render.kept import show_kept
+from csp.render.notebook import to_html, to_png
 from csp.render.sheet import DOUBLE, SINGLE
 from csp.render.typeset import check_format, save, to_bytes
 from csp.types import Result
@@ -40,8 +42,11 @@ __all__ = [
     "row",
     "runs",
     "save",
+    "show_kept",
     "stages",
     "to_bytes",
+    "to_html",
+    "to_png",
     "token_steps",
     "tradeoff",
 ]

@@ -116,6 +116,9 @@ class StageRecord:
     def __post_init__(self) -> None:
         freeze(self, source=np.float32, slots=np.int64, position_ids=np.int64, score=np.float32)
 
+    def __repr__(self) -> str:
+        return f"StageRecord({self.name!r}, first_layer={self.first_layer}, L={self.L}, {self.n} image tokens)"
+
     @property
     def n(self) -> int:
         """Image tokens that took part."""
@@ -155,6 +158,10 @@ class Trace:
 
     def __post_init__(self) -> None:
         freeze(self, A_SEG=np.float32, A_text=np.float32)
+
+    def __repr__(self) -> str:
+        stages = ", ".join(f"{stage.name} {stage.L}x{stage.n}" for stage in self.stages)
+        return f"Trace({stages}; N_avg {self.n_avg:.1f} of {self.layout.N})"
 
     def stage(self, name: str) -> StageRecord | None:
         """The record of the stage of this name, None where it did not run."""

@@ -66,6 +66,15 @@ class Request:
             raise ValueError(f"image must be uint8 RGB [H, W, 3], got {image.dtype} {list(image.shape)}; convert it to RGB first")
         freeze(self, image=np.uint8)
 
+    def in_words(self) -> str:
+        """The request on one line: what was asked, of which picture and model, by which method."""
+        height, width = self.image.shape[:2]
+        knobs = ", ".join(f"{name}={value!r}" for name, value in self.knobs.items())
+        return f"{self.query!r}, {width}x{height} picture, {self.method}({knobs}), seed {self.seed}, {self.model}"
+
+    def __repr__(self) -> str:
+        return f"Request({self.in_words()})"
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -94,6 +103,18 @@ class Result:
 
     def __post_init__(self) -> None:
         freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)
+
+    def __repr__(self) -> str:
+        made = f"{len(self.logits)} mask{'' if len(self.logits) == 1 else 's'}"
+        kept = f"N_avg {self.cost.n_avg:.1f} of {self.trace.layout.N}"
+        bill = f"{self.cost.flops / 1e9:.2f} GFLOPs, {sum(self.ms.values()):.0f} ms"
+        return f"Result({self.request.in_words()} -> {made}, {kept}, {bill})"
+
+    def _repr_html_(self) -> str:
+        return _figures().to_html(self)
+
+    def _repr_png_(self) -> bytes:
+        return _figures().to_png(self)
 
     def full_logits(self) -> NDArray[np.float32]:
         """Logits at the picture's own size, float32 [K, H, W]: upsample to SAM's square, cut off its
@@ -179,6 +200,13 @@ class Result:
             seg_state=arrays["seg_state"],
             **{name: meta[name] for name in RESULT if name in meta},
         )
+
+
+def _figures() -> Any:
+    """What draws, fetched from the package's front when a notebook asks for it: nothing here is built on it."""
+    import csp
+
+    return csp.figures
 
 
 def resize_bilinear(maps: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ def test_every_method_is_an_attribute(method):
 
 def test_the_surface_is_what_dir_shows():
     assert {"load", "METHODS", "PRESETS", "CLUSTERS", "Result", "figures", "park", "FastV", "PruMergePlus"} <= set(dir(csp))
+    assert {method.__name__ for method in METHODS.values()} <= set(dir(csp))
     for name in dir(csp):
         getattr(csp, name)
     assert not hasattr(csp, "FastW")

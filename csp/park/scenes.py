@@ -54,6 +54,11 @@ class Scene:
     objects: tuple[Thing, ...]
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        things = ", ".join(f"{thing.colour} {thing.kind}" for thing in self.objects)
+        return f"Scene({self.seed}, split={self.split!r}: {width}x{height}, {len(self.objects)} objects: {things})"
+
     def mask(self, which: tuple[int, ...]) -> np.ndarray:
         """Union of the objects with these indices, bool [H, W]."""
         return np.isin(self.instances, [i + 1 for i in which])
