@@ -139,7 +139,7 @@ class Session:
 
     def dense(self, request: Request) -> Result:
         """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""
-        key = f"{picture_key(request.image)} {request.query}"
+        key = f"{picture_key(request.image)} {request.seg_mode} {request.template} {request.query}"
         result = self._dense.get(key)
         if result is None:
             result = self.run(replace(request, method="full", knobs={}, force=None))

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# One profile for all: a machine under load is slow, not wrong.
+settings.register_profile("csp", deadline=None)
+settings.load_profile("csp")
 
 WORDS = (
     *(

@@ -3,7 +3,7 @@ import math
 import pytest
 import tiny_decoder as tiny
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from csp.clusters import SELECTORS, even_grid
 from csp.decoder import View
@@ -120,7 +120,6 @@ def test_no_detector_is_an_error_with_a_remedy():
         pick("seg-first", 4, None)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=16, max_size=16), min_size=1, max_size=5),
     st.integers(1, 16),

@@ -138,7 +138,7 @@ def csp_settings(draw):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(csp_settings(), st.integers(0, 5))
 def test_what_ran_is_what_was_planned(method, seed):
     trace = run(method, seed=seed).trace
@@ -153,7 +153,7 @@ def test_what_ran_is_what_was_planned(method, seed):
         np.testing.assert_array_equal(alive, np.broadcast_to(stage.source.any(axis=0), alive.shape))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(csp_settings(), st.sampled_from([(24,), (25,), (24, 26)]))
 def test_the_read_out_row_is_found_by_slot_under_every_plan(method, I_seg):
     """Layers that do nothing: the state read must be what stood at that slot, whatever was dropped around

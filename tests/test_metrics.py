@@ -87,3 +87,9 @@ def test_nothing_to_count_is_told_as_such() -> None:
     assert str(Estimate(0.51234, 0.4, 0.6, 9)) == "0.512 [0.400, 0.600]"
     with pytest.raises(ValueError, match="no picture"):
         Bootstrap([])
+
+
+def test_an_interval_leaves_out_five_draws_in_a_hundred() -> None:
+    drawn = np.random.default_rng(0).permutation(np.arange(10_001.0))
+    estimate = Statistic(np.concatenate([[5000.0], drawn]), 9).estimate
+    assert (estimate.low, estimate.high) == pytest.approx((250.0, 9750.0))

@@ -88,7 +88,7 @@ def test_every_family_is_asked(asked: list[tuple[Scene, language.Query]]) -> Non
     assert not any(position & set(q.text.split()) for _, q in asked if q.family == "ref+")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from(["train", "val", "test"]))
 def test_every_query_has_exactly_its_answer(seed: int, split: str) -> None:
     s = light(seed, split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_lists_are_lists(model: Lisa, picture: np.ndarray) -> None:
     assert [set(result.ms) for result in results] == [{"vision", "select", "decoder", "mask"}] * 2
     with pytest.raises(ValueError, match="1 to 512 characters"):
         model.segment(picture, ["a dog", ""], SMALL)
+
+
+def test_milliseconds_are_shared_between_queries(model: Lisa, picture: np.ndarray) -> None:
+    began = time.perf_counter()
+    results = model.segment(picture, ["a dog", "a red ball", "a blue ball", "an umbrella"] * 2, SMALL)
+    spent = (time.perf_counter() - began) * 1e3
+    assert 0 < sum(sum(result.ms.values()) for result in results) <= spent
 
 
 class Script(torch.nn.Module):

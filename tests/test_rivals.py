@@ -256,7 +256,7 @@ def test_budgets_are_met(name, target):
     assert others == {k: v for k, v in vars(METHODS[name]()).items() if k in others}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(18, 256))
 def test_no_other_R_is_nearer(target):
     method = solve(FastV(), target, 256, 32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from csp.checkpoints import load
-from csp.methods import METHODS
+from csp.methods import METHODS, find
 from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
 from csp.session import Session
@@ -102,3 +103,42 @@ def test_keys_are_of_content_and_shape() -> None:
     other = flat.copy()
     other[0, 0, 0] = 1
     assert picture_key(other) != picture_key(flat)
+
+
+@pytest.mark.parametrize("row", [0, 7, 8, 55, -1])
+def test_a_pictures_key_changes_with_any_of_its_rows(row: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (56, 40, 3), np.uint8)
+    other = picture.copy()
+    other[row, 3, 1] ^= 1
+    assert picture_key(other) != picture_key(picture)
+    assert picture_key(picture.reshape(40, 56, 3)) != picture_key(picture)
+
+
+@pytest.fixture(scope="module")
+def lisa() -> Session:
+    """A session over a model that knows several forms of question."""
+    data = Path(__file__).parent / "data/lisa"
+    parts = {"clip": data / "clip-vit-tiny-patch14", "sam": data / "sam_config.json", "instances": False}
+    return Session(load(data / "lisa-tiny", device="cpu", dtype="float32", **parts))
+
+
+def test_the_dense_run_belongs_to_picture_query_and_form(lisa: Session, picture: np.ndarray) -> None:
+    first = Request(picture, "a dog", "csp", {"Lc": 1, "Ls": 1, "Nc": 4, "Np": 2})
+    kept = lisa.dense(first)
+    assert lisa.dense(replace(first, knobs={"Lc": 1, "Ls": 1, "Nc": 2, "Np": 1}, seed=3)) is kept
+    for change in ({"query": "a red ball"}, {"image": picture[::-1].copy()}, {"template": "chat"}, {"seg_mode": "generated"}):
+        other = lisa.dense(replace(first, **change))
+        alone = lisa.run(replace(first, method="full", knobs={}, **change))
+        np.testing.assert_array_equal(other.logits, alone.logits)
+        assert not np.array_equal(other.logits, kept.logits), change
+
+
+def test_a_run_is_asked_in_the_form_that_was_requested(lisa: Session, picture: np.ndarray) -> None:
+    forms = {}
+    for template in ("chat", "sentence", "refer"):
+        result = lisa.run(Request(picture, "a dog", "full", template=template))
+        alone = lisa.model.segment(picture, "a dog", find("full")(), template=template)
+        assert result.request.template == template and result.words == alone.words
+        np.testing.assert_array_equal(result.logits, alone.logits)
+        forms[template] = result.words
+    assert len(set(forms.values())) == 3

@@ -134,7 +134,7 @@ def plans(draw: st.DrawFn) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-@settings(deadline=None, max_examples=15, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(plans(), st.lists(st.tuples(st.integers(1, 50), st.integers(1, 9)), min_size=1, max_size=3))
 def test_any_plan_runs_together_and_later_as_alone(plan: tuple[Stage, ...], asked: list[tuple[int, int]]) -> None:
     layers, starts = Llama(tiny.llama()), [query(seed, N_usr) for seed, N_usr in asked]

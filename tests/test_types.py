@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,38 @@ def test_resizing_is_what_torch_does(size, to, seed):
     maps = np.random.default_rng(seed).standard_normal((2, *size)).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.from_numpy(maps)[None], to, mode="bilinear")[0].numpy()
     np.testing.assert_allclose(resize_bilinear(maps, to), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize(("sam_input", "size"), [((24, 32), (30, 40)), ((32, 13), (90, 37)), ((32, 32), (50, 50))])
+def test_full_logits_are_what_sam_does_with_the_padding_cut_off(sam_input, size):
+    picture = np.zeros((*size, 3), np.uint8)
+    result = make_result(request=Request(picture, "a ball"), sam_input=sam_input)
+    square = torch.nn.functional.interpolate(torch.from_numpy(result.logits)[None], (32, 32), mode="bilinear")
+    inside = square[..., : sam_input[0], : sam_input[1]]
+    expected = torch.nn.functional.interpolate(inside, size, mode="bilinear")[0].numpy()
+    np.testing.assert_allclose(result.full_logits(), expected, atol=2e-5)
+
+
+RUN_KEYS = {
+    *("request", "layout", "stages", "forced", "rank_layer", "cost", "ms", "iou", "mask_pixels", "notes", "text"),
+    *(f"request.{name}" for name in ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template", "image_size")),
+    *(f"layout.{name}" for name in ("N_sys", "N", "N_usr", "N_out", "grid", "crop", "I_seg", "I_rank", "answer")),
+    *(f"stages.{name}" for name in ("name", "layers", "n", "patches", "score", "instances")),
+    *(f"cost.{name}" for name in ("n_per_layer", "n_avg", "macs", "flops", "paper_tflops")),
+}
+
+
+def test_the_run_in_words_has_every_key_that_the_documents_name():
+    told = make_result().as_dict()
+    keys = set(told)
+    for part in ("request", "layout", "stages", "cost"):
+        keys |= {f"{part}.{name}" for name in (told[part][0] if part == "stages" else told[part])}
+    assert keys >= RUN_KEYS
+    assert keys - RUN_KEYS <= {"layout.tiles"}, "new keys belong into RUN_KEYS and docs/http.md"
+    assert told["iou"] == [0.5, 0.25] and told["rank_layer"] == 1 and told["forced"] == {"pruning": {"keep": [4]}}
+    documented = (Path(__file__).parents[1] / "docs/http.md").read_text(encoding="utf-8")
+    for key in RUN_KEYS:
+        assert f"`{key.rpartition('.')[2]}`" in documented, key
 
 
 def test_records_cannot_be_written_to():

@@ -39,7 +39,7 @@ def test_a_long_word_is_measured_character_by_character_only(text: str, width: f
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.sampled_from("abcWil.,- é漢"), max_size=120), st.floats(0.4, 4), st.booleans())
 def test_words_and_their_order_stay(text: str, width: float, bold: bool) -> None:
     broken = typeset.wrap(text, width, typeset.SMALL, bold)

@@ -30,7 +30,7 @@ def controls(explore: Explore, **changes) -> dict:
     return start | changes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn=st.data())
 def test_a_link_says_what_was_set(drawn):
     explore = Explore(SimpleNamespace(card=FakeSession().card, catalogue=FakeSession().catalogue))

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "segment-anything", "ultralytics", "numpy", "opencv-python-headless")
+PACKAGES = ("torch", "transformers", "segment-anything", "ultralytics", "numpy", "opencv-python")
 _PARTS = (".safetensors", ".bin", ".json", ".model", ".yaml", ".pt", ".pth")
 
 
