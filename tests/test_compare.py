@@ -18,9 +18,9 @@ from csp.methods import METHODS
 from csp.models.lisa import Lisa
 from csp.render import comparison as draw, typeset
 from csp.session import Session
-from csp.ui.compare import COLUMNS, FILES, Compare, quartiles, setting
 from csp.ui.compare_tab import streamed
 from csp.ui.explore import Explore
+from csp.ui.lineup import COLUMNS, FILES, NUMBERS, Lineup, quartiles, setting
 from csp.ui.widgets import pack
 
 
@@ -36,8 +36,8 @@ class Uneven(FakeSession):
 
 
 @pytest.fixture(scope="module")
-def compare() -> Compare:
-    return Compare(Explore(FakeSession()))
+def compare() -> Lineup:
+    return Lineup(Explore(FakeSession()))
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +66,18 @@ def test_ten_rows_then_rounds_then_the_end(lines):
     assert list(begin["methods"]) == list(METHODS) and begin["methods"]["full"] == "Dense"
     assert (begin["target"], begin["N"], begin["truth"], begin["notes"]) == (73, 256, True, [])
     assert set(rows(lines)) == set(METHODS)
-    assert json.loads(pack(lines[1]))["row"]["panels"]["mask"]["src"].startswith("data:image/jpeg;base64,")
+    assert begin["ground"]["picture"].startswith("data:image/jpeg;base64,"), "the picture travels once"
+    assert {"mask", "truth"} <= set(begin["ground"]["arrays"])
+    for row in rows(json.loads(pack(lines))).values():
+        assert row["packet"]["picture"] is None and {"mask", "A_SEG", "state"} <= set(row["packet"]["arrays"])
 
 
 def test_a_row_has_its_numbers_pictures_and_knobs(lines):
     row = rows(lines)["csp"]
     assert (row["n_first"], row["n_last"], row["n_avg"]) == (64, 16, 73.0)
     assert row["knobs"]["Nc"] == 64 and row["setting"] == "Lc = 8; Nc = 64; Ls = 6; Np = 16"
-    assert set(row["panels"]) == set(draw.PANELS)
-    for panel in row["panels"].values():
-        assert panel["caption"] and len(panel["alt"]) > 20
+    assert all(row[number] is not None for number in NUMBERS)
+    assert len(row["packet"]["alt"]) > 20
     assert rows(lines)["full"]["iou_dense"] == 1.0
 
 
@@ -92,14 +94,14 @@ def test_an_infeasible_budget_keeps_its_row_and_says_which_bound_fails(compare, 
     found = rows(lines)
     assert set(found) == set(METHODS)
     assert "reaches N_avg 73.5 at least" in found["feather"]["reason"] and "got 20" in found["feather"]["reason"]
-    assert "panels" not in found["feather"] and "reason" not in found["prumerge"]
+    assert "packet" not in found["feather"] and "reason" not in found["prumerge"]
     timed = next(line for line in lines if "round" in line)["ms"]
     assert "feather" not in timed and "prumerge" in timed
 
 
 def test_time_is_the_median_of_rounds_and_the_first_run_is_dropped(asked):
     session = Uneven()
-    compare = Compare(Explore(session))
+    compare = Lineup(Explore(session))
     session.requests.clear()
     lines = list(compare.run(73, 3, ["prumerge", "fastv"], **asked))
     times = [line["ms"] for line in lines if "round" in line]
@@ -112,7 +114,7 @@ def test_time_is_the_median_of_rounds_and_the_first_run_is_dropped(asked):
 def test_order_is_drawn_by_lot_from_the_seed(asked):
     def order(seed: int) -> list[str]:
         session = FakeSession()
-        list(Compare(Explore(session)).run(73, 2, list(METHODS), **asked | {"seed": seed}))
+        list(Lineup(Explore(session)).run(73, 2, list(METHODS), **asked | {"seed": seed}))
         return [request.method for request in session.requests][1:]
 
     first = order(0)
@@ -185,18 +187,31 @@ def test_csv_has_the_numbers_of_the_page(compare, lines, table):
     assert ours["ms_runs"] == "2" and ours["target_N_avg"] == "73.0"
 
 
-def test_figures_in_three_formats(compare, lines, table):
-    made = {file: base64.b64decode(compare.export(file, table)["data"]) for file in FILES}
+def test_figures_in_three_formats(compare, asked, lines, table):
+    made = {file: base64.b64decode(compare.export(file, table, **asked)["data"]) for file in FILES}
     assert made["compare.pdf"].startswith(b"%PDF") and made["compare.png"].startswith(b"\x89PNG")
     svg = made["compare.svg"].decode()
     for label in ("Dense", "LVLM_CSP", "FEATHER", "First layer", "A_SEG", lines[0]["begin"]["query"]):
         assert label in svg, label
-    assert made["compare.svg"] == base64.b64decode(compare.export("compare.svg", table)["data"])
+    assert made["compare.svg"] == base64.b64decode(compare.export("compare.svg", table, **asked)["data"])
+
+
+@pytest.mark.parametrize("change", [{"source": "scene:4"}, {"query": "a bench"}, {"seed": 1}])
+def test_a_figure_is_not_drawn_on_another_picture_query_or_seed(compare, asked, table, change):
+    out = compare.export("compare.png", table, **asked | change)
+    assert "press Compare, then download" in out["error"]
+    assert "error" not in compare.export("compare.csv", table, **asked | change), "the numbers are the table's own"
+
+
+def test_drawing_a_figure_runs_every_row_with_its_own_knobs(compare, asked, table):
+    compare.session.requests.clear()
+    assert "data" in compare.export("compare.png", table, **asked | {"Nc": 1, "method": "fastv"})
+    ran = {request.method: request.knobs for request in compare.session.requests}
+    assert set(ran) == set(METHODS) and ran["csp"]["Nc"] == 64
 
 
 def hostile() -> list[object]:
-    jpeg = {"src": "data:image/jpeg;base64,AAAA"}
-    row = {"name": "csp", "label": "x", "panels": {"mask": jpeg}}
+    row = {"name": "csp", "label": "x"}
     return [
         None,
         7,
@@ -205,32 +220,30 @@ def hostile() -> list[object]:
         "junk",
         "[1]\n",
         "[" * 100_000,
-        pack({"row": {"name": "csp"}}),
         pack({"row": {"name": "../../etc/passwd"}}),
+        pack({"row": {"name": ["csp"]}}),
         pack({"row": row}),
-        pack({"row": row | {"panels": {"mask": {"src": "/etc/passwd"}}}}),
-        pack({"row": row | {"panels": {"mask": {"src": ["data:image/jpeg;base64,"]}}}}),
+        pack({"begin": {"key": 7}}) + "\n" + pack({"row": row | {"knobs": "Nc"}}),
         "x" * (13 * 2**20),
         "{}\n" * 5000,
     ]
 
 
 @pytest.mark.parametrize("number", range(len(hostile())))
-def test_a_table_that_no_page_sent_is_refused_in_words(compare, number):
-    out = compare.export("compare.png", hostile()[number])
+def test_a_table_that_no_page_sent_is_refused_in_words(compare, asked, number):
+    out = compare.export("compare.png", hostile()[number], **asked)
     assert set(out) == {"error"} and out["error"]
 
 
-def test_a_picture_larger_than_any_of_ours_is_refused(compare):
-    buffer = io.BytesIO()
-    Image.new("RGB", (4000, 4000)).save(buffer, "JPEG")
-    src = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    out = compare.export("compare.png", pack({"row": {"name": "csp", "panels": {"mask": {"src": src}}}}))
-    assert "larger than 1024 pixels" in out["error"]
+@pytest.mark.parametrize("knobs", [7, {"Nc": "many"}, {"Nc": 1e9}, {"magic": 1}, {"Nc": [[1]]}])
+def test_knobs_that_no_page_sent_are_refused_in_words(compare, asked, lines, knobs):
+    text = pack(lines[0]) + "\n" + pack({"row": {"name": "csp", "label": "x", "knobs": knobs}})
+    out = compare.export("compare.png", text, **asked)
+    assert set(out) == {"error"} or knobs == 7, out
 
 
 def test_numbers_that_are_none_stay_empty(compare):
-    text = pack({"row": {"name": "csp", "n_avg": "many", "flops": 1e400, "panels": {}}}) + "\n"
+    text = pack({"row": {"name": "csp", "n_avg": "many", "flops": 1e400, "packet": {}}}) + "\n"
     text += pack({"ms": {"csp": [1, 2], "fastv": 3, "magic": None}}).replace("Infinity", "1e999")
     _, made = compare.read(text)
     assert made["csp"].n_avg is None and made["csp"].flops is None and made["csp"].ms is None
@@ -305,7 +318,7 @@ def test_the_session_solves_budgets(tiny: Session):
 def test_rows_of_a_real_model(tiny: Session, picture):
     path = io.BytesIO()
     Image.fromarray(picture).save(path, "PNG")
-    compare = Compare(Explore(tiny))
+    compare = Lineup(Explore(tiny))
     asked = {"query": "the red ball", "image": path.getvalue(), "method": "csp", "Lc": 1, "Nc": 16, "Ls": 1, "Np": 8}
     lines = list(compare.run(35, 1, ["full", "csp", "prumerge", "fastv"], **asked))
     found = rows(lines)

@@ -18,8 +18,8 @@ from csp.render import curves as draw, typeset
 from csp.ui import sweep as sweeps
 from csp.ui.compare_tab import streamed
 from csp.ui.explore import Explore
+from csp.ui.points import FILES, PRESENT, SCENES, Tradeoff
 from csp.ui.sweep import Setting
-from csp.ui.tradeoff import FILES, PRESENT, SCENES, Tradeoff
 from csp.ui.widgets import pack
 
 PRINTED = json.loads((Path(__file__).parent / "data/paper/tables.json").read_text())

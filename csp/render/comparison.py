@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -86,16 +86,15 @@ def row(
     truth: Mask | None = None,
     side: int = SIDE,
 ) -> Row:
-    """A result as a row. dense, truth: masks bool [H, W] to outline and to score against."""
+    """A result as a row, drawn. dense, truth: masks bool [H, W] to outline and to score against."""
+    found = measured(result, label, setting, dense, truth)
     trace = result.trace
     first, last = trace.stages[0], trace.stages[-1]
     looked = views.focus_layers(trace)
     span = words.layer_span(trace.stage_at(looked[0]))
     share = f"{100 * result.mask.mean():.1f} %" if result.mask.any() else "empty"
-    target = dense if truth is None or not truth.any() else truth
-    on_target = None if target is None else attention_on(result, looked, target)
-    if on_target is not None:
-        span += f": {100 * on_target:.0f} %"
+    if found.on_target is not None:
+        span += f": {100 * found.on_target:.0f} %"
     panels = {
         "first": Panel(
             overlays.tokens(result, first, side), words.tokens(first.n), words.alt_stage(result, first)
@@ -108,18 +107,26 @@ def row(
             overlays.mask(result, side, dense=dense, truth=truth), share, words.alt_mask(result, dense, truth)
         ),
     }
+    return replace(found, panels=panels)
+
+
+def measured(
+    result: Result, label: str, setting: str = "", dense: Mask | None = None, truth: Mask | None = None
+) -> Row:
+    """A result's numbers as a row without pictures."""
+    trace = result.trace
+    target = dense if truth is None or not truth.any() else truth
     return Row(
         label,
         setting,
-        n_first=first.n,
-        n_last=last.n,
+        n_first=trace.stages[0].n,
+        n_last=trace.stages[-1].n,
         n_avg=trace.n_avg,
         flops=result.cost.flops,
         iou_dense=None if dense is None else views.iou(result.mask, dense),
         iou_truth=None if truth is None else views.iou(result.mask, truth),
         area=float(result.mask.mean()),
-        on_target=on_target,
-        panels=panels,
+        on_target=None if target is None else attention_on(result, views.focus_layers(trace), target),
     )
 
 

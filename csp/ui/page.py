@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from csp.ui import api, controls as make, permalink, tokens
+from csp.ui import api, controls as make, permalink, standing, tokens
 from csp.ui.compare_tab import CompareTab
 from csp.ui.controls import Controls
 from csp.ui.explore import FILES, INTEGERS, Explore
@@ -112,6 +112,7 @@ def page(explore: Explore) -> gr.Blocks:
             "upload": upload,
         }
         started += tokens.wire(demo, shown, controls, parts, model)
+        standing.wire(demo, {**controls.asked, **compared.own, **traded.own})
         started += compared.wire(controls, tabs, both, _model)
         started += traded.wire(controls, tabs, both, _model)
         started.append(compare.click(shown.four, inputs_kwargs=controls.asked, outputs=four, **model))

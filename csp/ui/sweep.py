@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from csp.render import views
 from csp.render.curves import LOOKS, Curve, Point
 from csp.types import Request, Result
-from csp.ui.compare import milliseconds, setting
 from csp.ui.explore import INTEGERS, Explore
+from csp.ui.lineup import milliseconds, setting
 
 if TYPE_CHECKING:
     from csp.methods import Preset

@@ -5,21 +5,14 @@ A text that only grows is cheap to stream, and what a stopped page shows is what
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from csp.checks import read_json
 
 LONGEST = 12 * 2**20
 MOST_LINES = 4000
-MOST_SIDE = 1024
 MOST_WORDS = 600
 
 
@@ -50,19 +43,3 @@ def text(data: Mapping[str, Any], name: str) -> str:
     """Words by their name, cut to what a figure can hold; empty for anything else."""
     value = data.get(name)
     return value[:MOST_WORDS].replace("\n", " ") if isinstance(value, str) else ""
-
-
-def picture(uri: Any) -> NDArray[np.uint8]:
-    """The JPEG inside a data URI, uint8 RGB [h, w, 3]. Raises ValueError for any other thing."""
-    from PIL import Image
-
-    head, _, data = uri.partition(",") if isinstance(uri, str) else ("", "", "")
-    try:
-        if head != "data:image/jpeg;base64":
-            raise ValueError("it is no JPEG")
-        with Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=("JPEG",)) as image:
-            if max(image.size) > MOST_SIDE:
-                raise ValueError(f"it is larger than {MOST_SIDE} pixels")
-            return np.asarray(image.convert("RGB"))
-    except (ValueError, OSError, SyntaxError, binascii.Error, Image.DecompressionBombError) as error:
-        raise ValueError(f"a picture of the table cannot be read ({error}): run it again") from error

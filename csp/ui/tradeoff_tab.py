@@ -10,8 +10,8 @@ import gradio as gr
 from csp.render.curves import X, Y
 from csp.ui import picked
 from csp.ui.compare_tab import stopped, streamed
+from csp.ui.points import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
-from csp.ui.tradeoff import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.widgets import html, pack, unchecked
 from csp.ui.zero import LONG, on_gpu
 
@@ -78,17 +78,22 @@ class TradeoffTab:
                 self.files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
             self.download = html("download", {}, "csp-tradeoff-download")
 
+    @property
+    def own(self) -> dict[str, Any]:
+        """What this page's curves are made with, beside the board's controls."""
+        return {"sweep": self.sweep, "pictures": self.pictures, "scenes": self.scenes}
+
     def wire(
         self, controls: Controls, tabs: Any, results: list[Any], model: Callable[[Any], dict[str, Any]]
     ) -> list[Any]:
         """Add the page's events; returns those that run the model. model: their options, given a place for
         the queue.
         """
-        asked = {"sweep": self.sweep, "pictures": self.pictures, "scenes": self.scenes, **controls.asked}
+        asked = {**self.own, **controls.asked}
         running = self.go.click(
             streamed(on_gpu(self.tradeoff.run, LONG)), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
         )
-        stopped(self.stop, running, "csp-tradeoff")
+        stopped(self.stop, [running], "csp-tradeoff")
         for name, axis in (("x", self.x), ("y", self.y)):
             js = (
                 f"(value) => {{ document.querySelector('.csp-tradeoff')"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fake_session import FakeSession
 from playwright.sync_api import Browser, Page, expect
 from serving import page as serve
 from strict import Strict
@@ -26,9 +30,10 @@ def state(page: Page, part: str, value: str) -> None:
 
 @pytest.fixture
 def compared(page: Page) -> Page:
+    """The Compare tab as it fills itself when it is first opened."""
     tab(page, "Compare")
-    page.locator("#do_compare").click()
     state(page, "compare", "done")
+    page.wait_for_function("n => +document.querySelector('.csp-compare').dataset.drawn === n", arg=len(METHODS))
     return page
 
 
@@ -44,20 +49,91 @@ def order(page: Page) -> list[str]:
     return page.locator(".csp-compare tbody tr").evaluate_all("rows => rows.map(row => row.dataset.row)")
 
 
-def test_ten_rows_with_their_numbers(compared: Page):
-    assert order(compared) == list(METHODS)
-    for image in compared.locator(".csp-compare tbody img").all():
-        assert len(image.get_attribute("alt")) > 20
-    assert compared.locator(".csp-compare tbody img").count() == 40
-    row = compared.locator('tr[data-row="csp"]')
-    expect(row.locator("td[data-column=n_avg] b")).to_have_text("73.0")
-    expect(row.locator("td[data-column=ms] b")).to_have_text("35.5")
-    expect(row).to_contain_text("Lc = 8; Nc = 64; Ls = 6; Np = 16")
-    expect(compared.locator(".csp-compare .csp-told")).to_contain_text("10 of 10 methods at N_avg 73")
+def show(page: Page, name: str) -> None:
+    page.locator(".csp-compare").get_by_role("radio", name=name, exact=True).click()
+
+
+INK = """canvas => { const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const seen = new Set(); for (let i = 0; i < data.length; i += 4) seen.add(data.slice(i, i + 3).join()); return seen.size; }"""
+
+
+def test_it_opens_filled_with_a_mask_of_every_method(compared: Page):
+    tiles = compared.locator(".c-tile")
+    assert tiles.evaluate_all("all => all.map(one => one.dataset.row)") == list(METHODS)
+    for tile in tiles.all():
+        assert tile.locator("canvas.c-base").evaluate(INK) > 20, "a picture is drawn"
+        assert len(tile.locator(".c-stage").get_attribute("aria-label")) > 20
+    ours = compared.locator('.c-tile[data-row="csp"]')
+    expect(ours).to_contain_text("N_avg 73 ·")
+    expect(ours).to_contain_text("35.5 ms")
+    expect(compared.locator(".csp-compare .csp-told")).to_contain_text(f"{len(METHODS)} of {len(METHODS)} methods at N_avg 73")
+    assert compared.locator(".csp-compare img").count() == 0, "nothing was drawn on the server"
     expect(compared.locator("#csp-main")).to_be_hidden()
 
 
-def test_sorting_by_mouse_keyboard_and_twice(compared: Page):
+def test_a_second_visit_keeps_the_last_comparison(compared: Page, served):
+    before = len(served[1].requests)
+    tab(compared, "Explore")
+    tab(compared, "Compare")
+    state(compared, "compare", "done")
+    compared.wait_for_timeout(700)
+    assert len(served[1].requests) == before
+
+
+def test_what_changes_marks_it_stale_and_says_what(compared: Page):
+    root, told = compared.locator(".csp-compare"), compared.locator(".csp-compare .csp-told")
+    expect(root).not_to_have_attribute("data-stale", "")
+    compared.locator("#in_query textarea, #in_query input").first.fill("a bench")
+    expect(told).to_contain_text("query has changed since: press Compare")
+    expect(root).to_have_attribute("data-stale", "")
+    for button in compared.locator(".c-tile .csp-open").all():
+        expect(button).to_be_disabled()
+    compared.locator("#do_compare").click()
+    expect(told).to_contain_text("“a bench”")
+    state(compared, "compare", "done")
+    expect(root).not_to_have_attribute("data-stale", "")
+    box = compared.locator("#in_target input[type=number]")
+    box.fill("100")
+    box.press("Tab")
+    expect(told).to_contain_text("settings have changed since")
+    expect(compared.locator(".c-tile .csp-open").first).to_be_enabled()
+    box.fill("73")
+    box.press("Tab")
+    expect(root).not_to_have_attribute("data-stale", "")
+
+
+def test_another_picture_and_another_knob_mark_it_stale(compared: Page):
+    told = compared.locator(".csp-compare .csp-told")
+    tab(compared, "Explore")
+    box = compared.locator("#in_Nc input[type=number]")
+    box.fill("128")
+    box.press("Tab")
+    tab(compared, "Compare")
+    expect(told).to_contain_text("settings have changed since")
+    compared.locator(".csp-gallery button").nth(2).click()
+    expect(told).to_contain_text("picture")
+    expect(compared.locator(".c-tile .csp-open").first).to_be_disabled()
+
+
+def test_tokens_of_any_layer_of_all_methods(compared: Page):
+    show(compared, "Tokens")
+    layer = compared.locator(".c-layer input")
+    layer.fill("1")
+    expect(compared.locator(".c-layer output")).to_have_text("layer 1 of 32")
+    expect(compared.locator('.c-tile[data-row="csp"] .c-stage')).to_have_attribute("aria-label", re.compile("64 of 256"))
+    few = compared.locator('.c-tile[data-row="csp"] canvas.c-base').evaluate("c => c.toDataURL()")
+    layer.fill("32")
+    expect(compared.locator('.c-tile[data-row="csp"] .c-stage')).to_have_attribute("aria-label", re.compile("16 of 256"))
+    assert compared.locator('.c-tile[data-row="csp"] canvas.c-base').evaluate("c => c.toDataURL()") != few
+    show(compared, "A_SEG")
+    assert compared.locator('.c-tile[data-row="full"] canvas.c-base').evaluate(INK) > 20
+
+
+def test_the_table_is_sorted_by_mouse_keyboard_and_twice(compared: Page):
+    show(compared, "Table")
+    expect(compared.locator(".c-grid")).to_be_hidden()
+    assert order(compared) == list(METHODS)
+    expect(compared.locator('tr[data-row="csp"]')).to_contain_text("Lc = 8; Nc = 64; Ls = 6; Np = 16")
     header = compared.locator("th[data-column=n_avg]")
     header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "ascending"
@@ -67,29 +143,54 @@ def test_sorting_by_mouse_keyboard_and_twice(compared: Page):
     header.get_by_role("button").press("Enter")
     assert header.get_attribute("aria-sort") == "descending"
     assert order(compared) != low
-    for column in ("first", "last", "attention", "mask", "iou_dense", "iou_truth", "flops", "ms", "method"):
+    for column in ("iou_truth", "iou_dense", "area", "on_target", "n_first", "n_last", "flops", "ms", "method"):
         compared.locator(f"th[data-column={column}] button").click()
         assert compared.locator(f"th[data-column={column}]").get_attribute("aria-sort")
     assert order(compared) == list(METHODS)
 
 
-def test_an_infeasible_row_stays_with_its_reason(page: Page):
-    tab(page, "Compare")
+def test_an_infeasible_row_stays_with_its_reason(compared: Page):
+    page = compared
     box = page.locator("#in_target input[type=number]")
     box.fill("20")
     box.press("Tab")
     page.locator("#do_compare").click()
-    state(page, "compare", "done")
-    expect(page.locator('tr[data-row="feather"]')).to_contain_text("reaches N_avg 73.5 at least")
     expect(page.locator(".csp-compare .csp-told")).to_contain_text("cannot reach it")
+    state(page, "compare", "done")
+    expect(page.locator('.c-tile[data-row="feather"]')).to_contain_text("reaches N_avg 73.5 at least")
+    show(page, "Table")
     page.locator("th[data-column=n_avg] button").click()
-    assert order(page)[-1] in ("feather", "csp", "pyramiddrop", "sparsevlm")
+    assert "reaches" in page.locator(".csp-compare tbody tr").last.inner_text()
+
+
+class Differing(FakeSession):
+    """Masks that move away from the target, method by method."""
+
+    def run(self, request):
+        made = super().run(request)
+        places = {name: 2 * i for i, name in enumerate(METHODS)}
+        return replace(made, logits=np.roll(made.logits, places[request.method], axis=2))
+
+
+def test_side_by_side_starts_with_the_best_and_the_worst_rival(browser: Browser, tmp_path):
+    with serve(tmp_path, kind=Differing) as (url, _):
+        strict = Strict(browser, url)
+        page = tab(strict.open(), "Compare")
+        state(page, "compare", "done")
+        show(page, "Side by side")
+        rivals = [name for name in METHODS if name not in ("full", "csp")]
+        expect(page.locator("[data-ab=A]")).to_contain_text(f"A: {METHODS[rivals[0]].label}")
+        expect(page.locator("[data-ab=B]")).to_contain_text(f"B: {METHODS[rivals[-1]].label}")
+        for context in browser.contexts:
+            context.close()
+        assert strict.errors == []
 
 
 def test_two_side_by_side(compared: Page):
     box = compared.locator(".csp-ab")
-    expect(box).to_be_visible()
     compared.get_by_role("button", name="FastV as A", exact=True).click()
+    expect(box).to_be_visible()
+    show(compared, "Grid")
     compared.get_by_role("button", name="FEATHER as B", exact=True).click()
     expect(box.locator(".csp-ab-names")).to_contain_text("A: FastV")
     expect(box.locator(".csp-ab-names")).to_contain_text("B: FEATHER")
@@ -101,17 +202,28 @@ def test_two_side_by_side(compared: Page):
     area = box.locator(".csp-stage").bounding_box()
     compared.mouse.click(area["x"] + area["width"] * 0.25, area["y"] + area["height"] / 2)
     assert 23 <= int(handle.input_value()) <= 27
-    box.get_by_role("combobox").select_option("last")
-    alt = box.locator("img.csp-over").get_attribute("alt")
-    assert "image tokens take part" in alt
+    show(compared, "Tokens")
+    assert "image tokens" in box.locator(".csp-stage").get_attribute("aria-label")
 
 
-def test_a_row_opens_in_explore(compared: Page, served):
-    compared.get_by_role("button", name="Open FastV in Explore").click()
-    expect(compared.get_by_role("tab", name="Explore", exact=True)).to_have_attribute("aria-selected", "true")
+def test_a_row_opens_on_the_board(compared: Page, served):
+    compared.get_by_role("button", name="Open FastV on the board").click()
     expect(compared.locator("#in_method input")).to_have_value("FastV")
-    expect(compared.locator("#csp-out .csp-results:not([data-stale])")).to_be_visible()
+    expect(compared.locator("#csp-main")).to_be_visible()
     assert (served[1].requests[-1].method, served[1].requests[-1].knobs["R"]) == ("fastv", 61)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900)])
+def test_all_masks_and_key_figures_are_on_one_screen(visit, width, height):
+    page = tab(visit(width=width, height=height), "Compare")
+    state(page, "compare", "done")
+    page.locator(".csp-compare").scroll_into_view_if_needed()
+    top = page.locator(".csp-compare").bounding_box()["y"]
+    boxes = [tile.bounding_box() for tile in page.locator(".c-tile").all()]
+    assert max(box["y"] + box["height"] for box in boxes) - top <= height, "head and grid fit a screen together"
+    for tile in page.locator(".c-tile").all():
+        for text in ("IoU", "N_avg", "ms"):
+            expect(tile).to_contain_text(text)
 
 
 def download(page: Page, folder: Path, box: str, file: str) -> Path:
@@ -123,26 +235,20 @@ def download(page: Page, folder: Path, box: str, file: str) -> Path:
 
 
 def test_downloads(compared: Page, tmp_path: Path):
-    compared.locator("#csp-compare-files").get_by_role("button", name="Download").click()
+    compared.locator("#csp-compare-files").get_by_role("button", name="Methods and downloads").click()
     table = download(compared, tmp_path, "#csp-compare-files", "compare.csv")
     rows = list(csv.DictReader(table.open()))
-    assert [row["method"] for row in rows] == list(METHODS) and rows[0]["ms_median"] == "35.5"
+    assert [row["method"] for row in rows] == list(METHODS)
+    assert rows[0]["ms_median"] == "35.5"
     for file, magic in (("compare.png", b"\x89PNG"), ("compare.svg", b"<?xml"), ("compare.pdf", b"%PDF")):
         assert download(compared, tmp_path, "#csp-compare-files", file).read_bytes().startswith(magic)
 
 
-def test_nothing_to_download_before_a_comparison(page: Page):
-    tab(page, "Compare")
-    page.locator("#csp-compare-files").get_by_role("button", name="Download").click()
-    page.locator("#csp-compare-files").get_by_role("button", name="compare.csv").click()
-    expect(page.locator("#csp-compare-download")).to_contain_text("press Compare first")
-
-
-def test_the_budget_follows_explore(page: Page):
+def test_the_budget_follows_the_board(page: Page):
     box = page.locator("#in_Nc input[type=number]")
     box.fill("128")
     box.press("Tab")
-    expect(page.locator(".csp-panels")).to_contain_text("|S| = 128")
+    expect(page.locator(".csp-results:not([data-stale])")).to_contain_text("128")
     tab(page, "Compare")
     page.locator("#do_same").click()
     expect(page.locator("#in_target input[type=number]")).to_have_value("89")
@@ -160,15 +266,14 @@ def slow(browser: Browser, tmp_path) -> Iterator[Page]:
 
 def test_stop_leaves_what_is_there(slow: Page, tmp_path: Path):
     tab(slow, "Compare")
-    slow.locator("#do_compare").click()
-    expect(slow.locator(".csp-compare tbody img").nth(7)).to_be_visible()
+    expect(slow.locator(".c-tile .csp-open").nth(5)).to_be_visible()
     slow.locator("#do_compare_stop").click()
     state(slow, "compare", "stopped")
     done = int(slow.locator(".csp-compare").get_attribute("data-rows"))
     slow.wait_for_timeout(1500)
     assert int(slow.locator(".csp-compare").get_attribute("data-rows")) == done < 10
     expect(slow.locator(".csp-compare .csp-told")).to_contain_text("What was done stays")
-    slow.locator("#csp-compare-files").get_by_role("button", name="Download").click()
+    slow.locator("#csp-compare-files").get_by_role("button", name="Methods and downloads").click()
     table = download(slow, tmp_path, "#csp-compare-files", "compare.csv")
     assert len(list(csv.DictReader(table.open()))) == done
     tab(slow, "Trade-off")
@@ -249,10 +354,11 @@ def test_one_knob_on_scenes(page: Page, tmp_path: Path):
 def test_axe(visit, dark):
     page = visit(dark=dark, query="/?__theme=dark" if dark else "")
     tab(page, "Compare")
-    page.get_by_role("button", name="Methods").click()
-    page.locator("#do_compare").click()
+    page.get_by_role("button", name="Methods and downloads").click()
     state(page, "compare", "done")
-    assert findings(page) == []
+    for mode in ("Grid", "Side by side", "Table"):
+        show(page, mode)
+        assert findings(page) == [], mode
     tab(page, "Trade-off")
     page.locator("#do_sweep").click()
     state(page, "tradeoff", "done")
@@ -264,10 +370,8 @@ def test_axe(visit, dark):
 def test_a_phone_scrolls_down_not_sideways(visit, name):
     page = visit(width=420, height=860)
     tab(page, name)
-    page.locator("#do_compare" if name == "Compare" else "#do_sweep").click()
+    if name != "Compare":
+        page.locator("#do_sweep").click()
     state(page, "compare" if name == "Compare" else "tradeoff", "done")
     wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
-    if name == "Compare":
-        page.locator(".csp-sortby select").select_option("n_avg")
-        assert page.locator("th[data-column=n_avg]").get_attribute("aria-sort") == "ascending"

@@ -68,12 +68,13 @@ def payload(
     *,
     cls: NDArray[np.floating] | None = None,
     objects: NDArray[np.bool_] | None = None,
+    picture: bool = True,
 ) -> dict[str, Any]:
     """A run for the viewer, ready for JSON.
 
     dense: the dense run of the same picture and query. truth: bool [H, W]. cls: float [N], the vision
     tower's [CLS] attention (Eq. 3). objects: bool [K, h, w] over the whole picture. What is not known is
-    left out, and the viewer says so.
+    left out, and the viewer says so. picture False: the reader has it already.
     """
     trace = result.trace
     block = Block()
@@ -100,7 +101,7 @@ def payload(
         "size": list(size),
         "arrays": block.index,
         "block": block.encoded(),
-        "picture": data_uri(_picture(result.request.image, size), 88),
+        "picture": data_uri(_picture(result.request.image, size), 88) if picture else None,
     }
 
 

@@ -1,13 +1,16 @@
 """The work behind the Compare page: every method at one budget, a row at a time, and its downloads. No Gradio.
 
-Each method runs once for its pictures and masks, in an order drawn by lot; that run warms it up and is not
-timed. Then whole rounds over all methods follow, each in a new order, and milliseconds are medians over rounds:
-what the machine does meanwhile falls on all alike.
+Each method runs once for its masks, in an order drawn by lot; that run warms it up and is not timed. Then whole
+rounds over all methods follow, each in a new order, and milliseconds are medians over rounds: what the machine does
+meanwhile falls on all alike. A row travels as numbers and as a packet that the browser draws; figures for a file
+are drawn from runs made again, since the page's own pictures never came from here.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +25,8 @@ from csp.render.comparison import Row, Spread
 from csp.types import Request, Result
 from csp.ui import told
 from csp.ui.explore import PARK_ONLY, Asked, Explore, whole
-from csp.ui.payload import Payload, data_uri
+from csp.ui.payload import Payload
+from csp.ui.viewer import packing
 
 if TYPE_CHECKING:
     from csp.methods import Knob
@@ -33,7 +37,7 @@ FILES = {
     "compare.svg": "image/svg+xml",
     "compare.pdf": "application/pdf",
 }
-REPEATS = 5
+REPEATS = 3
 MOST_REPEATS = 20
 NUMBERS = ("n_first", "n_last", "n_avg", "flops", "iou_dense", "iou_truth", "area", "on_target")
 TIMED = ("select", "decoder")
@@ -44,7 +48,7 @@ COLUMNS = (
 )
 
 
-class Compare:
+class Lineup:
     """Handlers of the Compare page, beside those of Explore."""
 
     def __init__(self, explore: Explore):
@@ -68,7 +72,7 @@ class Compare:
             yield {"error": str(error)}
             return
         lot = np.random.default_rng(asked.request.seed)
-        yield self._begin(asked, N_avg, rounds, names)
+        yield self._begin(asked, N_avg, rounds, names, dense)
         running: dict[str, Request] = {}
         for name in lot.permutation(names).tolist():
             row, request = self._row(name, N_avg, asked, controls, dense)
@@ -83,22 +87,48 @@ class Compare:
             yield {"round": turn + 1, "ms": {name: list(quartiles(spent)) for name, spent in times.items()}}
         yield {"end": round(time.perf_counter() - began, 2)}
 
-    def export(self, file: Any, table: Any) -> Payload:
-        """One of FILES made of the table that the page shows: {"name", "type", "data"} with base64 data."""
+    def export(self, file: Any, table: Any, **controls: Any) -> Payload:
+        """One of FILES made of the table that the page shows: {"name", "type", "data"} with base64 data.
+
+        The numbers are the table's own; for a figure its rows run once more, which needs the picture, query and seed
+        that they were made on in `controls`.
+        """
         try:
             check_choice("file", file, tuple(FILES))
             begin, rows = self.read(table)
             if file.endswith(".csv"):
                 data = self._csv(begin, rows)
             else:
-                title = (
-                    f"\u201c{told.text(begin, 'query')}\u201d at N_avg {told.number(begin, 'target') or 0:g}"
-                )
-                figure = draw.comparison(list(rows.values()), title, self._footer(begin))
+                title = f"\u201c{told.text(begin, 'query')}\u201d at N_avg {told.number(begin, 'target') or 0:g}"
+                figure = draw.comparison(self._drawn(begin, rows, table, controls), title, self._footer(begin))
                 data = typeset.to_bytes(figure, file.rsplit(".", 1)[1])
         except ValueError as error:
             return {"error": str(error)}
         return {"name": f"csp-{file}", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
+
+    def _drawn(
+        self, begin: Mapping[str, Any], rows: Mapping[str, Row], table: Any, controls: Mapping[str, Any]
+    ) -> list[Row]:
+        """The rows with their pictures, each run again."""
+        asked = self.explore.ask(controls)
+        if begin.get("key") != key_of(asked.request):
+            raise ValueError("picture, query or seed have changed since this comparison: press Compare, then download its figure")
+        knobs = {
+            line["row"]["name"]: line["row"].get("knobs")
+            for line in told.lines(table, "press Compare")
+            if isinstance(line.get("row"), dict) and line["row"].get("name") in rows
+        }
+        dense = self.session.dense(asked.request)
+        out = []
+        for name, row in rows.items():
+            if row.reason:
+                out.append(row)
+                continue
+            turned = knobs[name]
+            request = replace(asked.request, method=name, knobs=turned if isinstance(turned, dict) else {})
+            drawn = draw.row(self.session.run(request), row.label, row.setting, dense.mask, asked.truth)
+            out.append(replace(drawn, ms=row.ms))
+        return out
 
     def read(self, table: Any) -> tuple[dict[str, Any], dict[str, Row]]:
         """A table as a page has it: its first line, and its rows in the registry's order. ValueError for none."""
@@ -107,7 +137,7 @@ class Compare:
         rows: dict[str, Row] = {}
         for line in lines:
             data = line.get("row")
-            if isinstance(data, dict) and data.get("name") in self.explore.methods:
+            if isinstance(data, dict) and isinstance(data.get("name"), str) and data["name"] in self.explore.methods:
                 rows[data["name"]] = self._reread(data)
         for line in lines:
             spent = line.get("ms")
@@ -124,12 +154,14 @@ class Compare:
         known = tuple(self.explore.methods)
         return list(dict.fromkeys(check_choice("method", name, known) for name in methods))
 
-    def _begin(self, asked: Asked, N_avg: float, rounds: int, names: list[str]) -> Payload:
+    def _begin(self, asked: Asked, N_avg: float, rounds: int, names: list[str], dense: Result) -> Payload:
         request, card = asked.request, self.explore.card
         labels = {name: self.explore.methods[name].label for name in self.explore.methods if name in names}
         return {
             "begin": {
                 "stamp": time.time_ns(),
+                "key": key_of(request),
+                "ground": packing.payload(dense, truth=asked.truth),
                 "query": request.query.strip(),
                 "target": N_avg,
                 "N": card.N,
@@ -154,28 +186,17 @@ class Compare:
             result = self.session.run(request)
         except ValueError as error:
             return {"name": name, "label": label, "reason": str(error)}, None
-        row = draw.row(
-            result, label, setting(self.explore.methods[name].knobs, request.knobs), dense.mask, asked.truth
-        )
-        panels = {
-            key: {"src": data_uri(panel.image, 85), "caption": panel.caption, "alt": panel.alt}
-            for key, panel in row.panels.items()
-        }
-        numbers = {
-            key: getattr(row, key)
-            for key in ("n_first", "n_last", "n_avg", "flops", "iou_dense", "iou_truth")
-        }
+        row = draw.measured(result, label, setting(self.explore.methods[name].knobs, request.knobs), dense.mask, asked.truth)
         known = {"name": name, "label": label, "setting": row.setting, "knobs": dict(request.knobs)}
-        return {**known, **numbers, "notes": list(result.notes), "panels": panels}, request
+        numbers = {number: getattr(row, number) for number in NUMBERS}
+        # The picture travels once, with the dense run.
+        return {**known, **numbers, "notes": list(result.notes), "packet": packing.payload(result, picture=False)}, request
 
     def _reread(self, data: Mapping[str, Any]) -> Row:
         label = self.explore.methods[data["name"]].label
         reason = told.text(data, "reason")
         if reason:
             return Row(label, reason=reason)
-        panels = data.get("panels")
-        if not isinstance(panels, dict):
-            raise ValueError("the table cannot be read: press Compare again")
         numbers = {key: told.number(data, key) for key in ("n_first", "n_last", "flops")}
         whole = {key: None if value is None else int(value) for key, value in numbers.items()}
         return Row(
@@ -186,11 +207,6 @@ class Compare:
             iou_truth=told.number(data, "iou_truth"),
             area=told.number(data, "area"),
             on_target=told.number(data, "on_target"),
-            panels={
-                key: draw.Panel(told.picture(panels[key].get("src")), told.text(panels[key], "caption"))
-                for key in draw.PANELS
-                if isinstance(panels.get(key), dict)
-            },
             n_first=whole["n_first"],
             n_last=whole["n_last"],
             flops=whole["flops"],
@@ -216,6 +232,12 @@ class Compare:
             told_ = [row.reason, *common, None if seed is None else int(seed)]
             table.append([name, row.label, row.setting, *counts, *spent, *told_])
         return to_csv(table).encode()
+
+
+def key_of(request: Request) -> str:
+    """What a comparison was made on, in a few letters: picture, query and seed."""
+    words = json.dumps([request.query.strip(), request.seed, request.image.shape])
+    return hashlib.sha256(words.encode() + request.image.tobytes()).hexdigest()[:16]
 
 
 def setting(known: Sequence[Knob], knobs: Mapping[str, Any]) -> str:
