@@ -19,6 +19,7 @@ from torch import Tensor
 from csp.decoder import View
 from csp.knobs import Knob, bounds, of_function
 from csp.tokens import top
+from csp.trace import Layout, Tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +69,14 @@ def random(view: View, Nc: int) -> Picked:
 
 
 def uniform(view: View, Nc: int, *, uniform: Rule = "eq2") -> Picked:
-    """Every floor(N / Nc)-th patch as Eq. 2 has it, or points spread evenly over both axes of the grid.
+    """Every floor(N / Nc)-th patch as Eq. 2 has it, or points spread evenly over both axes of the grid; of a picture in tiles,
+    an equal share of Nc in each.
 
     Eq. 2 counts along rows and is not even in space: Nc = 16 on a 16 x 16 grid takes column 0 alone.
     """
-    if uniform == "eq2":
-        return Picked(torch.arange(Nc) * (view.layout.N // Nc))
-    return Picked(even_grid(*view.layout.grid, Nc))
+    if uniform == "even":
+        return Picked(even_patches(view.layout, Nc))
+    return Picked(_dealt(view.layout, Nc, lambda tile, n: torch.arange(n) * (tile.N // n)))
 
 
 def cls(view: View, Nc: int, *, cls: Heads = "full") -> Picked:
@@ -92,8 +94,8 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
 
     A token belongs to an instance that covers at least half of it; an instance without one gets its
     best-covered token. Shares are rounded down, capped at the instance's tokens, and drawn without
-    replacement; S is the union, so |S| is rarely Nc and is not topped up. Without instances surer than
-    ``conf``: Uniform, and a note.
+    replacement; S is the union, so |S| is rarely Nc and is not topped up. Of a picture in tiles, what an instance
+    covers in each is one of its own. Without instances surer than ``conf``: Uniform, and a note.
     """
     coverage = view.vision.coverage
     if coverage is None:
@@ -106,6 +108,8 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
     if not len(coverage):
         picked = SELECTORS["uniform"](view, Nc, uniform=uniform)
         return Picked(picked.S, instances=0, notes=("Seg-First found no instance: Uniform instead.",))
+    found = len(coverage)
+    coverage = _in_tiles(view.layout, coverage)
     areas = coverage.double().sum(dim=1)
     chosen: set[int] = set()
     for covered, area in zip(coverage, areas, strict=True):
@@ -116,7 +120,36 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
         # An instance of fewer tokens than its share gives all it has.
         drawn = torch.randperm(len(own), generator=view.rng)[:share]
         chosen.update(own[drawn].tolist())
-    return Picked(torch.tensor(sorted(chosen)), instances=len(coverage))
+    return Picked(torch.tensor(sorted(chosen)), instances=found)
+
+
+def even_patches(layout: Layout, n: int) -> Tensor:
+    """Exactly ``n`` patches of a picture, an equal share in each of its views, spread evenly over both axes there."""
+    return _dealt(layout, n, lambda tile, share: even_grid(*tile.grid, share))
+
+
+def _dealt(layout: Layout, n: int, pick: Callable[[Tile, int], Tensor]) -> Tensor:
+    """``n`` dealt out to the views of a picture, and in each the patches that ``pick`` takes of its own."""
+    views, first, picked = layout.views, 0, []
+    for i, tile in enumerate(views):
+        share = (i + 1) * n // len(views) - i * n // len(views)
+        if share:
+            picked.append(first + pick(tile, share))
+        first += tile.N
+    return torch.cat(picked)
+
+
+def _in_tiles(layout: Layout, coverage: Tensor) -> Tensor:
+    """Coverage [K, N] with a row for each instance in each view where it covers anything."""
+    if len(layout.views) == 1:
+        return coverage
+    rows, first = [], 0
+    for tile in layout.views:
+        part = torch.zeros_like(coverage)
+        part[:, first : first + tile.N] = coverage[:, first : first + tile.N]
+        rows.append(part[part.sum(dim=1) > 0])
+        first += tile.N
+    return torch.cat(rows)
 
 
 def even_grid(rows: int, cols: int, n: int) -> Tensor:

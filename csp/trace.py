@@ -27,11 +27,28 @@ class Box(NamedTuple):
     y1: float
 
 
+class Tile(NamedTuple):
+    """A part of the picture that the vision tower looked at by itself: ``crop``, in picture pixels, under ``grid`` (rows,
+    cols) of image tokens. A ``thumbnail`` shows once more, smaller, what other tiles show.
+    """
+
+    crop: Box
+    grid: tuple[int, int]
+    thumbnail: bool = False
+
+    @property
+    def N(self) -> int:
+        """Image tokens of this tile."""
+        return self.grid[0] * self.grid[1]
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where everything stands in E_llm = E_sys | E_img | E_usr | E_out (Eq. 1 and 10), nothing reduced.
 
-    ``crop`` is the part of the picture that the vision tower saw. ``I_seg`` are the slots whose states feed
+    ``crop`` is the part of the picture that the vision tower saw, under ``grid`` (rows, cols) of image tokens. A tower that
+    looks at a picture tile by tile says so in ``tiles``, in the order of their tokens: ``grid`` then stands their grids one
+    below the other, and places are those of the tiles (``views``, ``patch_box``). ``I_seg`` are the slots whose states feed
     the masks, one per mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told
     otherwise). ``answer`` "cut" says that the sequence ends at the read-out row, so that N_out counts less
     than the teacher-forced answer; "generated" that the model wrote it, N_out counting the tokens that were run.
@@ -46,11 +63,16 @@ class Layout:
     I_seg: tuple[int, ...]
     I_rank: tuple[int, ...] = ()
     answer: Literal["full", "cut", "generated"] = "full"
+    tiles: tuple[Tile, ...] = ()
 
     def __post_init__(self) -> None:
         rows, cols = self.grid
         if rows * cols != self.N:
             raise ValueError(f"grid must hold N tokens, got {rows} x {cols} for N = {self.N}")
+        tiles = tuple(Tile(Box(*crop), (grid[0], grid[1]), bool(small)) for crop, grid, small in self.tiles)
+        object.__setattr__(self, "tiles", tiles)
+        if tiles and sum(tile.N for tile in tiles) != self.N:
+            raise ValueError(f"tiles must hold N tokens together, got {[tile.grid for tile in tiles]} for N = {self.N}")
         if not self.I_rank:
             object.__setattr__(self, "I_rank", self.I_seg)
         object.__setattr__(self, "crop", Box(*self.crop))
@@ -83,12 +105,25 @@ class Layout:
         """Slots of the answer, as far as it was run."""
         return slice(self.T - self.N_out, self.T)
 
+    @property
+    def views(self) -> tuple[Tile, ...]:
+        """What the tower looked at, in the order of the image tokens: the tiles, or all of its crop at once."""
+        return self.tiles or (Tile(self.crop, self.grid),)
+
+    def place(self, patch: int) -> tuple[int, int, int]:
+        """Which view a patch belongs to, and its row and column there."""
+        for at, view in enumerate(self.views):
+            if patch < view.N:
+                return at, *divmod(patch, view.grid[1])
+            patch -= view.N
+        raise ValueError(f"a patch must be in 0..{self.N - 1}, got {patch + self.N}")
+
     def patch_box(self, patch: int) -> Box:
         """The part of the picture under one patch, in picture pixels."""
-        rows, cols = self.grid
-        row, col = divmod(patch, cols)
-        x, y = (self.crop.x1 - self.crop.x0) / cols, (self.crop.y1 - self.crop.y0) / rows
-        left, top = self.crop.x0 + col * x, self.crop.y0 + row * y
+        at, row, col = self.place(patch)
+        crop, (rows, cols), _ = self.views[at]
+        x, y = (crop.x1 - crop.x0) / cols, (crop.y1 - crop.y0) / rows
+        left, top = crop.x0 + col * x, crop.y0 + row * y
         return Box(left, top, left + x, top + y)
 
 

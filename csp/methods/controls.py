@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from csp.clusters import even_grid
+from csp.clusters import even_patches
 from csp.decoder import Choice, Stage, View, planned
 from csp.methods.base import Method, check_increasing, check_knobs, check_N, everything, knob
 from csp.tokens import ImageTokens, restore
@@ -77,5 +77,5 @@ class Control:
         if self.keep == "last-rows":
             return torch.arange(image.n - n, image.n)
         if image.n == view.layout.N:
-            return even_grid(*view.layout.grid, n)
+            return even_patches(view.layout, n)
         return (2 * torch.arange(n) + 1) * image.n // (2 * n)

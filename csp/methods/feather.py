@@ -72,14 +72,17 @@ class Feather:
         return replace(self, r=round(1 - amount / 1000, 3))
 
     def _first(self, view: View) -> Choice:
-        rows, cols = view.layout.grid
-        row, col = torch.arange(rows), torch.arange(cols)
-        spared = ((row % self.stride == 0)[:, None] & (col % self.stride == 0)).flatten()
+        spared = torch.cat([self._strided(*tile.grid) for tile in view.layout.views])
         return self._best(
             view,
             int(view.layout.N * (1 - self.r)),
             spared[view.now.slots[view.now.image_rows] - view.layout.N_sys],
         )
+
+    def _strided(self, rows: int, cols: int) -> torch.Tensor:
+        """Every ``stride``-th patch of both axes, bool [rows * cols]."""
+        row, col = torch.arange(rows), torch.arange(cols)
+        return ((row % self.stride == 0)[:, None] & (col % self.stride == 0)).flatten()
 
     def _second(self, view: View) -> Choice:
         return self._best(view, max(1, int(view.now.n_image * ((1 - self.r) * (1 - self.r)))))
