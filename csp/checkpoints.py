@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from csp import hub
-from csp.checks import check_choice
+from csp.checks import check_choice, check_integer
 from csp.methods.csp import CSP
 from csp.models import quantize as bits
 from csp.models.asking import LisaSegmenter
@@ -33,7 +33,9 @@ from csp.models.decoders import build_decoder, decoder_config, revive
 from csp.models.memory import survives_out_of_memory
 from csp.models.parts import AnyGuide
 from csp.models.probe import probe
+from csp.models.sa2va import is_sa2va, parts_of as sa2va_parts, sa2va_sizes
 from csp.models.sam import sam_sizes
+from csp.models.tiling import MOST_TILES
 from csp.models.weights import LoadReport, fill, read_json, read_parts
 
 EMBEDDED = ("park",)
@@ -53,6 +55,7 @@ def load(
     offload_sam: bool = False,
     report: LoadReport | None = None,
     backend: str = "plain",
+    max_tiles: int | None = None,
 ) -> LisaSegmenter:
     """Load a model by name ("park"), folder or hub id ("xinlai/LISA-7B-v1").
 
@@ -66,6 +69,8 @@ def load(
     The device "meta" assembles the model's skeleton: every name and shape is checked, no weight is read. A `report`
     that is not strict collects what is missing or has another shape, where the default raises. `backend` says how
     the decoder's layers are run: "plain", "onednn" (float32 on a CPU) or "compiled" (`csp.models.backends`).
+    Sa2VA's folder ("ByteDance/Sa2VA-1B") holds its tower; `sam` is then a variant of SAM 2 ("hiera_l"), a JSON file or a
+    mapping of its sizes, and `max_tiles` (default 12) bounds the tiles that a picture is cut into, 256 image tokens each.
 
     Raises ValueError naming what is missing or does not fit, before anything large is read where possible.
     """
@@ -77,12 +82,22 @@ def load(
     run_layers = BACKENDS[check_choice("backend", backend, tuple(BACKENDS))]
     if quantize is not None:
         bits.check(quantize, target)
+    report = report or LoadReport(str(folder))
+    if is_sa2va(config):
+        if clip is not None:
+            raise ValueError(f"Sa2VA has its own vision tower: leave clip={str(clip)!r} out")
+        tiles = MOST_TILES if max_tiles is None else check_integer("max_tiles", max_tiles, 1, MOST_TILES)
+        detector = build_instances(folder, find_instances(instances), 640, target)
+        made = sa2va_parts(folder, config, sa2va_sizes(folder, sam), target, kind, report, tiles, quantize, offload_sam)
+        layers = run_layers(made["llm"])
+        return LisaSegmenter(CSP(), name=Path(name).name, instances=detector, layers=layers, **made)
+    if max_tiles is not None:
+        raise ValueError(f"max_tiles={max_tiles} is for models that cut pictures into tiles (Sa2VA): leave it out")
     clip_folder = find_clip(folder, config, clip)
     prompter = build_prompter(folder, config)
     sizes = sam_sizes(sam if sam is not None else _or_default(folder / "sam_config.json", "vit_h"))
     detector = build_instances(folder, find_instances(instances), own.get("pixel size", 640), target)
 
-    report = report or LoadReport(str(folder))
     on_cpu = (_ENCODER,) if offload_sam else ()
     parts = read_parts(folder, target, kind, report, on_cpu, as_stored=() if quantize is None else (_LAYERS,))
     llm = build_decoder(decoder_config(config))
@@ -131,7 +146,7 @@ def find(name: str | Path) -> Path:
             f"the embedded model {str(name)!r} is not installed: its config.json is in none of "
             f"{', '.join(str(place) for place in places)}; reinstall the package or pass a folder"
         )
-    return _folder_or_hub(name, "model", ("*.json", "*.model"), ("*.safetensors", "pytorch_model*.bin"))
+    return _folder_or_hub(name, "model", ("*.json", "*.model", "merges.txt"), ("*.safetensors", "pytorch_model*.bin"))
 
 
 def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) -> Path:

@@ -49,7 +49,7 @@ class Writer:
         decoded = decode(memory, start, plan, vision, seed=seed, force=force)
         watch = Stopwatch(start.hidden.device)
         seg, end = model.prompter.seg_id, model.prompter.eos_id
-        shift = 1 if model.seg_row == "token" else 0
+        shift = 0 if model.seg_row == "before" else 1
         written = write(
             memory,
             decoded.sequence.hidden[:, -1],
@@ -57,16 +57,19 @@ class Writer:
             model.lm_head,
             most,
             stop={end},
-            run_last={seg} if shift else (),
+            run_last={seg} if model.seg_row == "token" else (),
         )
-        at = [i for i, token in enumerate(written.ids) if token == seg]
+        said = [i for i, token in enumerate(written.ids) if token == seg]
+        at = [i for i in said if i + shift <= written.n_run]
         watch.lap("writing")
         before = start.layout.T - 1 + shift
         layout = replace(start.layout, N_out=written.n_run, I_seg=tuple(before + i for i in at))
         notes = decoded.notes
         if written.ids[-1] != end:
             notes += (f"the answer was cut off after {len(written.ids)} tokens: allow more by max_new_tokens",)
-        if not at:
+        if len(at) < len(said):
+            notes += ("the last [SEG] ended the answer before its own state could be read: there is no mask for it",)
+        if not said:
             notes += (f"the answer has no [SEG], so there is no mask: “{model.prompter.decode(written.ids)}”",)
         wrote = replace(
             decoded,

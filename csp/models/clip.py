@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from csp.tokens import VisionFeatures
-from csp.types import Box
+from csp.trace import Box, Tile
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -35,9 +35,8 @@ def preprocess(
 
     H, W = image.shape[:2]
     short = min(H, W)
-    h, w = (size if H == short else int(size * H / W)), (size if W == short else int(size * W / H))
-    top, left = (h - size) // 2, (w - size) // 2
-    crop = Box(left * W / w, top * H / h, (left + size) * W / w, (top + size) * H / h)
+    h, w, top, left = _resized(H, W, size)
+    crop = seen_box(H, W, size)
     picture = Image.fromarray(image)
     if max(H, W) > _SLIVER * short:
         seen = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=crop))
@@ -48,6 +47,19 @@ def preprocess(
     scaled = (seen.astype(np.float64) * (1 / 255)).astype(np.float32)
     pixels = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32), crop
+
+
+def seen_box(H: int, W: int, size: int) -> Box:
+    """The part of a picture [H, W] that is left by resizing its shortest edge to `size` and cutting out the middle."""
+    h, w, top, left = _resized(H, W, size)
+    return Box(left * W / w, top * H / h, (left + size) * W / w, (top + size) * H / h)
+
+
+def _resized(H: int, W: int, size: int) -> tuple[int, int, int, int]:
+    """Height and width once the shortest edge is `size`, and where the crop begins."""
+    short = min(H, W)
+    h, w = (size if H == short else int(size * H / W)), (size if W == short else int(size * W / H))
+    return h, w, (h - size) // 2, (w - size) // 2
 
 
 class ClipTower:
@@ -86,6 +98,15 @@ class ClipTower:
         return side, side
 
     @property
+    def N(self) -> int:
+        """Image tokens of any picture."""
+        return self.grid[0] * self.grid[1]
+
+    def views(self, height: int, width: int) -> tuple[Tile, ...]:
+        """What is seen of a picture of this size: its middle, all at once."""
+        return (Tile(seen_box(height, width, self.image_size), self.grid),)
+
+    @property
     def dtype(self) -> torch.dtype:
         return self.model.embeddings.class_embedding.dtype
 
@@ -93,10 +114,10 @@ class ClipTower:
     def device(self) -> torch.device:
         return self.model.embeddings.class_embedding.device
 
-    def pixels(self, image: np.ndarray) -> tuple[Tensor, Box]:
-        """pixel_values [1, 3, S, S] of a uint8 RGB picture, and the part of it that they show."""
-        pixels, crop = preprocess(image, self.image_size, self.mean, self.std)
-        return torch.from_numpy(pixels)[None].to(self.device, self.dtype), crop
+    def pixels(self, image: np.ndarray) -> Tensor:
+        """pixel_values [1, 3, S, S] of a uint8 RGB picture: of the one view there is."""
+        pixels, _ = preprocess(image, self.image_size, self.mean, self.std)
+        return torch.from_numpy(pixels)[None].to(self.device, self.dtype)
 
     @torch.no_grad()
     def features(

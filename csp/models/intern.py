@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csp.models.tiling import MOST_TILES, cut, normalised, shuffled, tile_grid
+from csp.models.tiling import MOST_TILES, cut, normalised, shuffled, tile_crops, tile_grid
 from csp.models.weights import on_meta
 from csp.tokens import VisionFeatures
+from csp.trace import Tile
 
 AT_ONCE = 4
 """Tiles that go through the tower together: more save little and take memory."""
@@ -139,13 +140,21 @@ class InternTower:
     def device(self) -> torch.device:
         return self.model.embeddings.cls_token.device
 
-    def tile_grid(self, height: int, width: int) -> tuple[int, int]:
-        """(rows, cols) of the tiles of a picture of this size, its thumbnail not counted."""
-        return tile_grid(height, width, self.image_size, self.max_tiles)
+    @property
+    def N(self) -> int:
+        """Image tokens of a picture in as many tiles as there may be."""
+        rows, cols = self.grid
+        return rows * cols * (1 if self.max_tiles == 1 else self.max_tiles + 1)
+
+    def views(self, height: int, width: int) -> tuple[Tile, ...]:
+        """The tiles of a picture of this size, its thumbnail last."""
+        crops = tile_crops(height, width, tile_grid(height, width, self.image_size, self.max_tiles))
+        return tuple(Tile(crop, self.grid, i == len(crops) - 1 > 0) for i, crop in enumerate(crops))
 
     def pixels(self, image: np.ndarray) -> Tensor:
         """pixel_values [T, 3, S, S] of a uint8 RGB picture, its thumbnail last."""
-        tiles = cut(image, self.image_size, self.tile_grid(*image.shape[:2]))
+        height, width = image.shape[:2]
+        tiles = cut(image, self.image_size, tile_grid(height, width, self.image_size, self.max_tiles))
         return torch.from_numpy(normalised(tiles)).to(self.device, self.dtype)
 
     @torch.no_grad()
@@ -162,7 +171,8 @@ class InternTower:
     def features(self, pixel_values: Tensor, project: Callable[[Tensor], Tensor]) -> TiledFeatures:
         """What the host and the methods read of pixel_values [T, 3, S, S]; `project` is passed on."""
         runs = [self._tiles(part) for part in pixel_values.split(AT_ONCE)]
-        tokens, cls_last, q_last, k_last, q_prev, k_prev = (torch.cat(parts) for parts in zip(*(run[0] for run in runs), strict=True))
+        joined = (torch.cat(parts) for parts in zip(*(run[0] for run in runs), strict=True))
+        tokens, cls_last, q_last, k_last, q_prev, k_prev = joined
         names = runs[0][1]
         maps = {name: torch.cat([run[1][name] for run in runs], dim=-1) / len(tokens) for name in names}
         return TiledFeatures(

@@ -17,32 +17,32 @@ from transformers import PreTrainedModel
 
 from csp import images
 from csp.models.cache import ByteCache, picture_key
-from csp.models.clip import ClipTower
 from csp.models.instances import coverage, instances_of
 from csp.models.llama import Llama
 from csp.models.memory import LIGHTER, survives_out_of_memory
-from csp.models.parts import AnyGuide, Host, MaskHead, Parts, Seen
+from csp.models.parts import AnyGuide, Host, MaskHead, Parts, Seen, Tower
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.weights import LoadReport
-from csp.types import Box, Layout
+from csp.trace import Box, Layout, Tile
 
 CACHE_BYTES = 256 * 2**20
 
 
 class Lisa(Parts):
-    """A vision tower, a projector, a decoder and a mask head as LISA joins them.
+    """A vision tower, a projector, a decoder and a mask head as LISA joins them, and Sa2VA.
 
-    `seg_row` says which state becomes a mask ("before": the one that predicts [SEG], as LISA was trained;
-    "token": [SEG]'s own); `answer` whether the teacher-forced answer stays in the sequence ("full") or ends
-    at that row ("cut": the same masks, since attention is causal). Up to `cache_bytes` of encoded pictures are
-    kept. Without `lm_head` the model cannot write. `layers` run `llm` another way (`csp.models.backends`).
+    `clip` is the tower, whichever it is. `seg_row` says which state becomes a mask ("before": the one that predicts [SEG],
+    as LISA was trained; "token": [SEG]'s own; "fed": its own, where it was fed back in); `answer` whether the
+    teacher-forced answer stays in the sequence ("full") or ends at that row ("cut": the same masks, since attention is
+    causal). Up to `cache_bytes` of encoded pictures are kept. Without `lm_head` the model cannot write. `layers` run `llm`
+    another way (`csp.models.backends`).
     """
 
     def __init__(
         self,
         name: str,
         llm: PreTrainedModel,
-        clip: ClipTower,
+        clip: Tower,
         projector: nn.Module,
         text_hidden_fcs: nn.Module,
         mask_head: MaskHead,
@@ -55,7 +55,9 @@ class Lisa(Parts):
         lm_head: nn.Module | None = None,
         layers: Host | None = None,
     ):
-        self.name, self.clip, self.projector = name, clip, projector
+        self.name, self.projector = name, projector
+        # Any: a tower has more to tell those who know it.
+        self.clip: Any = clip
         self.text_hidden_fcs, self.prompter = text_hidden_fcs, prompter
         # Any: each head has more to tell those who know it.
         self.mask_head: Any = mask_head
@@ -67,12 +69,17 @@ class Lisa(Parts):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """(rows, cols) of image tokens."""
+        """(rows, cols) of the image tokens of one view."""
         return self.clip.grid
 
+    @property
+    def N(self) -> int:
+        """Image tokens, of a picture that makes the most."""
+        return self.clip.N
+
     def tokens(self, picture: np.ndarray) -> int:
-        """Every picture makes N image tokens: the tower sees them all at one size."""
-        return self.N
+        """Image tokens that a picture makes."""
+        return sum(view.N for view in self.clip.views(*picture.shape[:2]))
 
     @survives_out_of_memory("encoding the picture", LIGHTER)
     @torch.no_grad()
@@ -91,15 +98,17 @@ class Lisa(Parts):
         return seen
 
     def _encode(self, picture: np.ndarray) -> Seen:
-        pixels, crop = self.clip.pixels(picture)
-        vision = self.clip.features(pixels, self.project)
+        vision = self.clip.features(self.clip.pixels(picture), self.project)
+        views = self.clip.views(*picture.shape[:2])
+        H, W = picture.shape[:2]
+        crop, tiles = (views[0].crop, ()) if len(views) == 1 else (Box(0, 0, W, H), views)
         embedding, sam_input = self.mask_head.encode(picture)
-        seen = Seen(vision, crop, embedding, sam_input)
+        seen = Seen(vision, crop, embedding, sam_input, tiles=tiles)
         if self.instances is None:
             return seen
-        size = picture.shape[:2]
+        size = H, W
         found = instances_of(self.instances, picture, lambda boxes: self.mask_head.from_boxes(embedding, boxes, size))
-        covered = torch.from_numpy(coverage(found.masks, size, crop, self.grid))
+        covered = torch.from_numpy(np.concatenate([coverage(found.masks, size, v.crop, v.grid) for v in views], axis=1))
         sure = None if found.confidence is None else torch.from_numpy(found.confidence)
         vision = replace(vision, coverage=covered, confidence=sure)
         return replace(seen, vision=vision, masks=found.masks, guide_macs=found.macs)
@@ -119,28 +128,32 @@ class Lisa(Parts):
 
     def embed(self, seen: Seen, prompt: Prompt, room: int = 0) -> tuple[Tensor, Layout]:
         """`assemble` for a picture and a prompt already made, with `room` for as many tokens after it."""
-        layout = self.layout(prompt, seen.crop, room)
+        layout = self.layout(prompt, seen.crop, room, seen.tiles)
         ids = torch.tensor((*prompt.sys, *prompt.usr, *prompt.out), device=self.device)
         text = self.layers.embed(ids)
         image = self.project(seen.vision.patches)
         return torch.cat([text[: layout.N_sys], image, text[layout.N_sys :]]), layout
 
-    def layout(self, prompt: Prompt, crop: Box, room: int = 0) -> Layout:
+    def layout(self, prompt: Prompt, crop: Box, room: int = 0, tiles: tuple[Tile, ...] = ()) -> Layout:
         """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few
         positions for them and `room` more.
         """
-        before = len(prompt.sys) + self.N
+        rows, cols = self.grid
+        grid = (rows * max(1, len(tiles)), cols)
+        N = grid[0] * cols
+        before = len(prompt.sys) + N
         layout = Layout(
             N_sys=len(prompt.sys),
-            N=self.N,
+            N=N,
             N_usr=len(prompt.usr),
             N_out=len(prompt.out),
-            grid=self.grid,
+            grid=grid,
             crop=crop,
             I_seg=tuple(before + slot for slot in prompt.I_seg),
             # Before an answer is written, the row that predicts its first token ranks.
             I_rank=(before + len(prompt.usr) - 1,) if prompt.answer == "generated" else (),
             answer=prompt.answer,
+            tiles=tiles,
         )
         most = self.layers.max_positions
         if layout.T + room > most:

@@ -17,7 +17,7 @@ from torch import Tensor
 from csp.caching import CachingLayers
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.tokens import VisionFeatures
-from csp.types import Box, Layout
+from csp.trace import Box, Layout, Tile
 
 Features = Tensor | tuple[Tensor, ...]
 """What a mask head keeps of a picture: an embedding, or one for each of its scales."""
@@ -56,6 +56,36 @@ class Host(CachingLayers, Protocol):
 
     def embed(self, ids: Tensor) -> Tensor:
         """Token embeddings [..., d] of ids [...], scaled as the model's own forward scales them."""
+        ...
+
+
+class Tower(Protocol):
+    """A vision tower: which parts of a picture it looks at, and what it makes of them.
+
+    `grid` is that of one view; a picture makes at most `N` image tokens.
+    """
+
+    @property
+    def grid(self) -> tuple[int, int]: ...
+
+    @property
+    def N(self) -> int: ...
+
+    @property
+    def image_size(self) -> int:
+        """Pixels of a view's side."""
+        ...
+
+    def views(self, height: int, width: int) -> tuple[Tile, ...]:
+        """What is looked at of a picture of this size, in the order of its tokens."""
+        ...
+
+    def pixels(self, image: np.ndarray) -> Tensor:
+        """What the tower reads of uint8 RGB [H, W, 3], [T, 3, S, S], a row for each view."""
+        ...
+
+    def features(self, pixel_values: Tensor, project: Callable[[Tensor], Tensor]) -> VisionFeatures:
+        """What the host and the methods read of them; ``project`` is passed on."""
         ...
 
 
@@ -122,9 +152,9 @@ AnyGuide = Guide | Callable[[np.ndarray], np.ndarray]
 class Seen:
     """A picture as the towers see it; nothing here depends on a query.
 
-    `crop` is the part under the image tokens; `embedding` is the mask head's of the whole picture, of whose padded input
-    `sam_input` (h, w) is picture; `masks` bool [K, h, w] are the instances, None without a guide, and `guide_macs` what
-    finding them took.
+    `crop` is the part under the image tokens, `tiles` how it was looked at where not at once; `embedding` is the mask
+    head's of the whole picture, of whose padded input `sam_input` (h, w) is picture; `masks` bool [K, h, w] are the
+    instances, None without a guide, and `guide_macs` what finding them took.
     """
 
     vision: VisionFeatures
@@ -133,6 +163,7 @@ class Seen:
     sam_input: tuple[int, int]
     masks: np.ndarray | None = None
     guide_macs: int | None = None
+    tiles: tuple[Tile, ...] = ()
 
     @property
     def nbytes(self) -> int:

@@ -22,7 +22,7 @@ MAX_QUERY = 512
 SEG = "[SEG]"
 EOS = "</s>"
 Answer = Literal["full", "cut", "generated"]
-SegRow = Literal["before", "token"]
+SegRow = Literal["before", "token", "fed"]
 TEMPLATES = get_args(Template)
 
 LLAVA_SYSTEM = (
@@ -98,11 +98,11 @@ def read_slots(usr: Sequence[int], out: Sequence[int], seg_id: int, seg_row: Seg
     them.
 
     LISA trained on the state *before* [SEG], the one that predicts it; `seg_row="token"` reads [SEG]
-    itself.
+    itself, "fed" as well, but of a written answer only where something followed it (Sa2VA).
     """
-    if seg_row not in ("before", "token"):
-        raise ValueError(f'seg_row must be "before" or "token", got {seg_row!r}')
-    shift = {"before": -1, "token": 0}[seg_row]
+    if seg_row not in get_args(SegRow):
+        raise ValueError(f'seg_row must be "before" or "token", or "fed", got {seg_row!r}')
+    shift = -1 if seg_row == "before" else 0
     slots = tuple(len(usr) + i + shift for i, token in enumerate(out) if token == seg_id)
     if not slots:
         raise ValueError(f"the answer holds no {SEG} token: there is no state to make a mask from")

@@ -81,7 +81,7 @@ def sam2_sizes(source: str | Path | Mapping[str, Any] | Sam2Sizes) -> Sam2Sizes:
     unknown = sorted(name for name in flat if name not in known and not name.startswith("mem"))
     if unknown:
         raise ValueError(f"unknown key(s) {', '.join(unknown)} among the sizes of SAM 2; known are {', '.join(known)}")
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items() if k in known}
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items() if k in known}
     sizes = Sam2Sizes(**fields)
     if sizes.image_size % STRIDES[-1]:
         raise ValueError(f"SAM 2's image_size must be a multiple of {STRIDES[-1]}, got {sizes.image_size}")
@@ -90,8 +90,14 @@ def sam2_sizes(source: str | Path | Mapping[str, Any] | Sam2Sizes) -> Sam2Sizes:
 
 def build_sam2(sizes: Sam2Sizes) -> Any:
     """A transformers `Sam2Model` of these sizes without weights, on the device "meta"."""
-    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2MaskDecoderConfig, Sam2Model, Sam2PromptEncoderConfig
-    from transformers import Sam2VisionConfig
+    from transformers import (
+        Sam2Config,
+        Sam2HieraDetConfig,
+        Sam2MaskDecoderConfig,
+        Sam2Model,
+        Sam2PromptEncoderConfig,
+        Sam2VisionConfig,
+    )
 
     widths = [sizes.embed_dim * 2**i for i in range(len(sizes.stages))]
     side = sizes.image_size

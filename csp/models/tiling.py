@@ -31,7 +31,7 @@ def tile_grid(height: int, width: int, side: int, most: int = MOST_TILES) -> tup
     return best[1], best[0]
 
 
-def crops(height: int, width: int, grid: tuple[int, int]) -> tuple[Box, ...]:
+def tile_crops(height: int, width: int, grid: tuple[int, int]) -> tuple[Box, ...]:
     """What each tile shows, in picture pixels, the thumbnail last."""
     rows, cols = grid
     whole = Box(0.0, 0.0, float(width), float(height))

@@ -113,13 +113,16 @@ def read_parts(
     report: LoadReport,
     on_cpu: Sequence[str] = (),
     as_stored: Sequence[str] = (),
+    places: Sequence[tuple[str, str]] = _PARTS,
+    left_out: Callable[[str], object] | None = None,
 ) -> dict[str, dict[str, Tensor]]:
-    """All tensors of a LISA checkpoint by part, on the device, floating ones in `dtype`; what was met goes
+    """All tensors of a checkpoint by part, on the device, floating ones in `dtype`; what was met goes
     to the report.
 
-    Names that begin with one of `on_cpu` stay on the CPU, those with one of `as_stored` there and in the dtype of their
-    file: they are moved, or quantised, later. A tensor is read once and
-    needs no second place: it is a view of its file until it is cast or moved. On the device "meta" nothing is read.
+    `places` are prefixes of names with the part they belong to, LISA's by default, the first that fits; `left_out` says
+    of a name that nothing needs it. Names that begin with one of `on_cpu` stay on the CPU, those with one of `as_stored`
+    there and in the dtype of their file: they are moved, or quantised, later. A tensor is read once and needs no second
+    place: it is a view of its file until it is cast or moved. On the device "meta" nothing is read.
     """
     parts: dict[str, dict[str, Tensor]] = {}
     mark = blake2b(digest_size=8)
@@ -131,10 +134,10 @@ def read_parts(
         if name.startswith("base_model.model."):
             name = name.removeprefix("base_model.model.")
             report.notes = report.notes or ["names carried the prefix base_model.model."]
-        if name.endswith(("rotary_emb.inv_freq", "position_ids")):
+        if name.endswith(("rotary_emb.inv_freq", "position_ids")) or (left_out is not None and left_out(name)):
             report.dropped.append(name)  # stored rounded, and never used by LISA itself
             continue
-        part, prefix = next(((part, prefix) for prefix, part in _PARTS if name.startswith(prefix)), ("", ""))
+        part, prefix = next(((part, prefix) for prefix, part in places if name.startswith(prefix)), ("", ""))
         if not part:
             report.unexpected.append(name)
             continue
@@ -152,7 +155,7 @@ def read_parts(
 def _kind(name: str, dtype: torch.dtype) -> torch.dtype:
     """The dtype of a tensor: `dtype`, but for what SAM cannot compute in half precision."""
     # Vanilla SAM needs its random position matrix in float32, and its neck overflows in float16.
-    neck = dtype == torch.float16 and ".image_encoder.neck." in name
+    neck = dtype == torch.float16 and ".visual_model.image_encoder.neck." in name
     return torch.float32 if neck or name.endswith("positional_encoding_gaussian_matrix") else dtype
 
 
