@@ -2,13 +2,14 @@
 entry.
 
 The loop knows no method and no model: methods see a `View` and answer with a `Choice`, models run layers
-behind `DecoderLayers`.
+behind `DecoderLayers`. Nor does it know how the rows of its sequences run, each alone, together over what they share
+(`csp.shared`) or into a cache that goes on (`csp.generation`): that is a `Runner`'s.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,159 +18,34 @@ import torch
 from torch import Tensor
 
 from csp.forcing import apply_force, check_force
-from csp.tokens import ImageTokens, Positions, TokenSequence, VisionFeatures
+from csp.layers import DecoderLayers, Ran
+from csp.stages import Choice, Stage, View, planned
+from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force, Layout, StageRecord, Trace
 
+__all__ = [
+    "Alone",
+    "Choice",
+    "Decoded",
+    "DecoderLayers",
+    "Record",
+    "Runner",
+    "Stage",
+    "Stopwatch",
+    "View",
+    "decode",
+    "decode_all",
+    "planned",
+    "ranking_rows",
+]
 
-@dataclass(frozen=True, eq=False)
-class Ran:
-    """What a backend returns for one stage.
-
-    ``hidden`` [B, n, d] leaves the stage's last layer, ``entering`` [B, n, d] entered it; ``rows`` float32
-    [L, n] are the recorded attention rows of every layer, None where none were asked for.
-    """
-
-    hidden: Tensor
-    entering: Tensor
-    rows: Tensor | None
-
-
-class DecoderLayers(Protocol):
-    """A decoder as a stack of layers: what the loop needs of a language model."""
-
-    @property
-    def num_layers(self) -> int: ...
-
-    def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
-        """Run layers first..first+L-1, causally, on ``hidden`` [B, n, d] with rotary ``position_ids`` int64
-        [n].
-
-        ``record`` int64 [r] asks for the attention of these rows at every layer: softmax over the whole
-        visible row in fp32, mean over heads and over the r rows, from the keys that the layers computed
-        anyway.
-        """
-        ...
-
-    def attention(
-        self,
-        layer: int,
-        hidden: Tensor,
-        position_ids: Tensor,
-        rows: Tensor,
-        rope: bool = True,
-        columns: slice | None = None,
-    ) -> Tensor:
-        """Attention float32 [H, r, n] that ``rows`` int64 [r] pay when ``layer`` is entered by ``hidden`` [1,
-        n, d].
-
-        Causal, fp32 softmax, over the keys of ``columns`` only (all n by default); ``rope=False`` leaves
-        positions out of it.
-        """
-        ...
-
-    def norm(self, hidden: Tensor) -> Tensor:
-        """The final norm, [B, n, d] to [B, n, d]."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """A stage's answer on entry: the image tokens to go on with, and why.
-
-    ``score`` [N] is what was ranked (NaN: not ranked), ``heads`` [H, N] the same for each head at layer
-    ``rank_layer``, both by patch. ``instances`` counts objects (Seg-First), ``notes`` tell of fallbacks
-    taken.
-    """
-
-    image: ImageTokens
-    score: Tensor | None = None
-    score_name: str = ""
-    rank_layer: int | None = None
-    heads: Tensor | None = None
-    instances: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N``
-    None: the image decides.
-    """
-
-    name: str
-    L: int
-    N: int | None
-    enter: Callable[[View], Choice]
-    positions: Positions = "keep"
-
-
-def planned(plan: Sequence[Stage]) -> tuple[int | None, ...]:
-    """Image tokens of every layer, known before one has run; None where the image decides."""
-    return tuple(stage.N for stage in plan for _ in range(stage.L))
-
-
-class View:
-    """All that a method sees when a stage begins: read-only."""
-
-    def __init__(
-        self,
-        layers: DecoderLayers,
-        start: TokenSequence,
-        now: TokenSequence,
-        layer: int,
-        entering: Tensor | None,
-        vision: VisionFeatures | None,
-        rng: torch.Generator,
-    ) -> None:
-        self.start = start
-        self.now = now
-        self.layer = layer
-        self.rng = rng
-        self._layers = layers
-        self._entering = entering
-        self._vision = vision
-
-    @property
-    def layout(self) -> Layout:
-        return self.start.layout
-
-    @property
-    def vision(self) -> VisionFeatures:
-        """The vision tower's features; ValueError where the caller gave none."""
-        if self._vision is None:
-            raise ValueError("this method reads the vision tower, but decode() was given no vision features; pass vision=...")
-        return self._vision
-
-    def attention(
-        self,
-        rows: Iterable[int],
-        layer: Literal["last", "next"] = "last",
-        rope: bool = True,
-        over: Literal["all", "image"] = "all",
-    ) -> Tensor:
-        """Attention float32 [H, r, n] from text tokens, named by slot, to the n present image tokens.
-
-        ``last``: in the layer that has just run; ``next``: with the coming layer's weights on the present
-        states. The softmax runs over everything that the row sees, or over image tokens alone
-        (``over="image"``).
-        """
-        if layer == "last" and self._entering is None:
-            raise ValueError("no layer has run that could rank; rank by the next layer, or let a stage of one layer run first")
-        index, hidden = (self.layer - 1, self._entering) if layer == "last" else (self.layer, self.now.hidden)
-        assert hidden is not None
-        at = self.now.image_rows
-        columns = at if over == "image" else None
-        map_ = self._layers.attention(index, hidden, self.now.position_ids, self.now.rows(rows), rope, columns)
-        return map_ if over == "image" else map_[..., at]
-
-    def project(self, features: Tensor) -> Tensor:
-        """Features [..., C] of the vision tower in the decoder's space [..., d]."""
-        return self.vision.project(features)
+Record = bool | Literal["heads"]
+"""Whether attention rows are recorded, and whether head by head as well."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What `decode` returns: ``seg_state`` [K, d] after the final norm, the final ``sequence`` before it,
+    """What the loop makes of a sequence: ``seg_state`` [K, d] after the final norm, the final ``sequence`` before it,
     and what happened.
     """
 
@@ -180,7 +56,47 @@ class Decoded:
     ms: dict[str, float] = field(default_factory=dict)
 
 
-@torch.no_grad()
+class Runner(Protocol):
+    """How the rows of several sequences run through a stage's layers."""
+
+    @property
+    def layers(self) -> DecoderLayers: ...
+
+    def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
+        """Layers first..first+L-1 on every sequence; ``record`` as in `decode`, of the rows at ``layout.I_rank``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Every sequence by itself."""
+
+    layers: DecoderLayers
+
+    def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
+        # Layers that know no heads will do as long as nobody asks for them.
+        more = {"heads": True} if record == "heads" else {}
+        return [self.layers.run(first, L, now.hidden, now.position_ids, ranking_rows(now, record), **more) for now in nows]
+
+
+def ranking_rows(now: TokenSequence, record: Record) -> Tensor | None:
+    """The rows whose attention is to be recorded, None where none is."""
+    return now.rows(now.layout.I_rank) if record and now.layout.I_rank else None
+
+
+@dataclass
+class _Pass:
+    """One sequence on its way through the stages."""
+
+    start: TokenSequence
+    vision: VisionFeatures | None
+    rng: torch.Generator
+    force: Mapping[str, dict[str, list[int]]]
+    now: TokenSequence
+    entering: Tensor | None = None
+    ran: list[tuple[Entered, Ran]] = field(default_factory=list)
+
+
 def decode(
     layers: DecoderLayers,
     start: TokenSequence,
@@ -189,34 +105,60 @@ def decode(
     *,
     seed: int = 0,
     force: Force | None = None,
-    record: bool = True,
+    record: Record = True,
 ) -> Decoded:
-    """Run ``start`` through all layers by ``plan`` and read the state at ``layout.I_seg``.
+    """`decode_all` for one sequence that runs alone."""
+    return decode_all(Alone(layers), [start], plan, [vision], seed=seed, force=force, record=record)[0]
 
-    ``seed`` drives a CPU generator, so that choices are the same on every device. ``force`` is applied after
-    each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing. Raises ValueError
-    for a plan that does not cover the layers or a ``force`` that names no stage or patch.
+
+@torch.no_grad()
+def decode_all(
+    runner: Runner,
+    starts: Sequence[TokenSequence],
+    plan: Sequence[Stage],
+    visions: Sequence[VisionFeatures | None],
+    *,
+    seed: int = 0,
+    force: Force | None = None,
+    record: Record = True,
+) -> list[Decoded]:
+    """Run every start through all layers by ``plan``, with what the vision tower saw of its picture, and read its states at
+    ``layout.I_seg``.
+
+    ``seed`` drives a CPU generator for each, so that choices are the same on every device and in any company. ``force`` is
+    applied after each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing; "heads" keeps the
+    rows of every head at every layer as well. ``ms`` is each one's share of the time. Raises ValueError for a plan that
+    does not cover the layers or a ``force`` that names no stage or patch.
     """
+    layers = runner.layers
     plan = covering(plan, layers.num_layers)
-    layout, now = start.layout, start
-    force = check_force(force, [stage.name for stage in plan], layout.N)
-    rng = torch.Generator("cpu").manual_seed(seed)
-    watch = Stopwatch(start.hidden.device)
-    entering: Tensor | None = None
+    names = [stage.name for stage in plan]
+    passes = [
+        _Pass(start, vision, torch.Generator("cpu").manual_seed(seed), check_force(force, names, start.layout.N), start)
+        for start, vision in zip(starts, visions, strict=True)
+    ]
+    if not passes:
+        return []
+    watch = Stopwatch(starts[0].hidden.device)
     done = 0
-    ran: list[tuple[Entered, Tensor | None]] = []
     for stage in plan:
-        entered = enter(stage, View(layers, start, now, done, entering, vision, rng), force)
-        now = entered.sequence
+        entered = [
+            enter(stage, View(layers, p.start, p.now, done, p.entering, p.vision, p.rng), p.force) for p in passes
+        ]
         watch.lap("select")
-        rows = now.rows(layout.I_rank) if record and layout.I_rank else None
-        out = layers.run(done, stage.L, now.hidden, now.position_ids, rows)
-        ran.append((entered, out.rows))
-        now, entering, done = now.with_hidden(out.hidden), out.entering, done + stage.L
+        outs = runner.run(done, stage.L, [e.sequence for e in entered], record)
+        for p, e, out in zip(passes, entered, outs, strict=True):
+            p.ran.append((e, out))
+            p.now, p.entering = e.sequence.with_hidden(out.hidden), out.entering
+        done += stage.L
         watch.lap("decoder")
-    state = layers.norm(now.hidden[:, now.rows(layout.I_seg).to(now.hidden.device)])[0]
+    states = [layers.norm(p.now.hidden[:, p.now.rows(p.now.layout.I_seg).to(p.now.hidden.device)])[0] for p in passes]
     watch.lap("decoder")
-    return Decoded(state, now, trace_of(layout, ran), notes_of(ran), watch.ms)
+    share = {part: total / len(passes) for part, total in watch.ms.items()}
+    return [
+        Decoded(state, p.now, trace_of(p.start.layout, p.ran), notes_of(p.ran), dict(share))
+        for p, state in zip(passes, states, strict=True)
+    ]
 
 
 def covering(plan: Sequence[Stage], num_layers: int) -> list[Stage]:
@@ -270,18 +212,18 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def notes_of(ran: Sequence[tuple[Entered, Tensor | None]]) -> tuple[str, ...]:
+def notes_of(ran: Sequence[tuple[Entered, Ran]]) -> tuple[str, ...]:
     """What the stages told, each note once; ``ran`` as in `trace_of`."""
     return tuple(dict.fromkeys(note for entered, _ in ran for note in entered.choice.notes))
 
 
-def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Tensor | None]]) -> Trace:
-    """Everything that ran, as numpy: the stages, each with its recorded attention rows [L, n] where there are any."""
+def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Ran]]) -> Trace:
+    """Everything that ran, as numpy: the stages, each with the attention rows recorded in it."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
     heads: dict[int, np.ndarray] = {}
     rank_layer: int | None = None
     done = 0
-    for entered, recorded in ran:
+    for entered, out in ran:
         stage, choice, now = entered.stage, entered.choice, entered.sequence
         image = now.image
         records.append(
@@ -298,13 +240,16 @@ def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Tensor | None]]) -> Tr
             )
         )
         n_per_layer += [image.n] * stage.L
-        if recorded is None:
+        if out.rows is None:
             A_SEG.append(np.full((stage.L, layout.N), np.nan))
             A_text.append(np.full((stage.L, layout.N_usr), np.nan))
         else:
-            rows = recorded.cpu()
+            rows = out.rows.cpu()
             A_SEG.append(image.to_patches(rows[:, now.image_rows]).numpy())
             A_text.append(rows[:, now.rows(range(layout.usr.start, layout.usr.stop))].numpy())
+        if out.heads is not None:
+            by_head = image.to_patches(out.heads[:, :, now.image_rows]).numpy().astype(np.float16)
+            heads |= dict(zip(range(done, done + stage.L), by_head, strict=True))
         if choice.rank_layer is not None:
             rank_layer = choice.rank_layer
             if choice.heads is not None:

@@ -6,38 +6,38 @@ attends, layer by layer, to what that layer saw of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from csp.caching import KV, CachingLayers
-from csp.decoder import Ran
+from csp.decoder import Record, ranking_rows
+from csp.layers import KV, CachingLayers, Ran
+from csp.tokens import TokenSequence
 
 
-class Remembering:
-    """`csp.decoder.DecoderLayers` that keep keys and values of what `run` ran, so that `step` can go on from it.
+class Memory:
+    """A `csp.decoder.Runner` that keeps keys and values of what it ran, so that `step` can go on from it.
 
     One object serves one sequence.
     """
 
     def __init__(self, layers: CachingLayers) -> None:
-        self._layers = layers
+        self.layers = layers
         self._past: dict[int, tuple[KV, ...]] = {}
         self._next: dict[int, int] = {}
-        self.attention, self.norm = layers.attention, layers.norm
 
-    @property
-    def num_layers(self) -> int:
-        return self._layers.num_layers
-
-    def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
-        """A stage of the prompt; see `csp.decoder.DecoderLayers`."""
-        rows = None if record is None else record[None]
-        out = self._layers.extend(first, L, hidden, position_ids[None], (), rows)
-        self._past[first], self._next[first] = out.past, int(position_ids[-1]) + 1
-        return Ran(out.hidden, out.entering, None if out.rows is None else out.rows.mean(dim=(0, 2)))
+    def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
+        """A stage of the prompt."""
+        (now,) = nows
+        ids, ranking = now.position_ids, ranking_rows(now, record)
+        rows = None if ranking is None else ranking[None]
+        out = self.layers.extend(first, L, now.hidden, ids[None], (), rows, heads=record == "heads")
+        self._past[first], self._next[first] = out.past, int(ids[-1]) + 1
+        seen = None if out.rows is None else out.rows.mean(dim=(0, 2))
+        heads = None if out.heads is None else out.heads.mean(dim=(0, 3))
+        return [Ran(out.hidden, out.entering, seen, heads)]
 
     def step(self, hidden: Tensor) -> Tensor:
         """One more token [1, 1, d] through all layers, at the next position of each stage; [1, 1, d] before the
@@ -45,7 +45,7 @@ class Remembering:
         """
         for first, past in self._past.items():
             ids = torch.tensor([[self._next[first]]])
-            out = self._layers.extend(first, len(past), hidden, ids, past)
+            out = self.layers.extend(first, len(past), hidden, ids, past)
             hidden, self._past[first] = out.hidden, out.past
             self._next[first] += 1
         return hidden
@@ -68,7 +68,7 @@ class Written:
 
 @torch.no_grad()
 def write(
-    memory: Remembering,
+    memory: Memory,
     last: Tensor,
     embed: Callable[[Tensor], Tensor],
     lm_head: Callable[[Tensor], Tensor],
@@ -81,7 +81,7 @@ def write(
     At each step the likeliest token follows, the lowest id of equals, until one of ``stop`` or ``most`` tokens are
     written. A last token in ``run_last`` is run as well, so that its own state can be read.
     """
-    states = [memory.norm(last[None])[0]]
+    states = [memory.layers.norm(last[None])[0]]
     ids: list[int] = []
     while len(ids) < most and not (ids and ids[-1] in stop):
         if ids:
@@ -92,7 +92,7 @@ def write(
     return Written(tuple(ids), torch.cat(states))
 
 
-def _after(memory: Remembering, embed: Callable[[Tensor], Tensor], token: int, like: Tensor) -> Tensor:
+def _after(memory: Memory, embed: Callable[[Tensor], Tensor], token: int, like: Tensor) -> Tensor:
     """The state [1, d] after the final norm of one more token."""
     hidden = embed(torch.tensor([[token]], device=like.device))
-    return memory.norm(memory.step(hidden))[0]
+    return memory.layers.norm(memory.step(hidden))[0]

@@ -30,10 +30,11 @@ class Refused(ValueError):
     """A picture that will not do, in words for whoever handed it in."""
 
 
-def read(source: str | Path | bytes | Image.Image | np.ndarray, longest: int | None = None) -> np.ndarray:
+def read(source: Any, longest: int | None = None) -> np.ndarray:
     """Read a picture upright and opaque, as uint8 RGB [H, W, 3]; its longer side at most `longest` pixels, if given.
 
-    `source` is a path, the bytes of a file, a PIL image or an array that already is uint8 RGB. EXIF
+    `source` is a path, the bytes of a file, a PIL image, an array that already is uint8 RGB, or a torch tensor
+    [3, H, W] or [H, W, 3] of uint8 or of floats from 0 to 1. EXIF
     rotation is applied, transparency is laid on white, 16 bits become 8, of an animation the first frame
     counts.
 
@@ -43,6 +44,8 @@ def read(source: str | Path | bytes | Image.Image | np.ndarray, longest: int | N
     """
     from PIL import Image
 
+    if hasattr(source, "detach"):
+        source = _from_tensor(source)
     if isinstance(source, np.ndarray):
         array = _check_array(source)
         return array if longest is None or max(array.shape[:2]) <= longest else _to_rgb(Image.fromarray(array), longest)
@@ -61,6 +64,29 @@ def read(source: str | Path | bytes | Image.Image | np.ndarray, longest: int | N
         f"the picture must be a path, bytes, a PIL image or a uint8 RGB array [H, W, 3], "
         f"got {type(source).__name__}"
     )
+
+
+def read_all(source: Any) -> list[np.ndarray] | None:
+    """`read` for every picture of a list, a tuple, or a stack with four axes; None for a single picture."""
+    if isinstance(source, list | tuple) or getattr(source, "ndim", 0) == 4:
+        return [read(picture) for picture in source]
+    return None
+
+
+def _from_tensor(tensor: Any) -> np.ndarray:
+    """A tensor's picture: [3, H, W] as torchvision has it, or [H, W, 3]; whole numbers 0..255, or shares 0..1."""
+    whole = not tensor.is_floating_point()
+    array = tensor.detach().cpu().numpy() if whole else tensor.detach().float().cpu().numpy()
+    if array.ndim == 3 and array.shape[0] == 3:
+        array = array.transpose(1, 2, 0)
+    if whole or array.ndim != 3:
+        return array
+    if not (array.min(initial=0) >= 0 and array.max(initial=0) <= 1):
+        raise Refused(
+            f"a picture of floating-point numbers must hold shares from 0 to 1, got {array.min():.3g} to {array.max():.3g}: "
+            "undo its normalisation, or pass uint8"
+        )
+    return (array * 255).round().astype(np.uint8)
 
 
 def _check_bytes(n: int) -> None:

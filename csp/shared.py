@@ -1,7 +1,7 @@
-"""Several queries on one picture, run together: what stands before the text is run once.
+"""Several sequences run together: what stands at the front of all of them is run once.
 
 Image tokens precede the words and attention is causal, so their states do not depend on a query. Stage by
-stage, the rows at the front of every query's sequence that are in the same state (all of E_sys | E_img while
+stage, the rows at the front of every sequence that are in the same state (all of E_sys | E_img while
 the queries choose alike, E_sys at least) run once, as a `Prefix`; what is left of each query follows in one
 batch. Prefixes can be kept for queries to come. Which rows are shared is seen from their states, never assumed.
 """
@@ -9,28 +9,15 @@ batch. Prefixes can be kept for queries to come. Which rows are shared is seen f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from csp.caching import KV, CachingLayers
-from csp.decoder import (
-    Decoded,
-    Entered,
-    Ran,
-    Stage,
-    Stopwatch,
-    View,
-    covering,
-    enter,
-    notes_of,
-    trace_of,
-)
-from csp.forcing import check_force
-from csp.tokens import TokenSequence, VisionFeatures
-from csp.types import Force
+from csp.decoder import Record
+from csp.layers import KV, CachingLayers, Ran
+from csp.tokens import TokenSequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,65 +51,24 @@ class Prefix:
         return Prefix(self.first, self.position_ids[:P], entered, entering, hidden, past)
 
 
-@dataclass
-class _Query:
-    """One query on its way through the stages."""
+class Together:
+    """A `csp.decoder.Runner` for sequences that have rows in common: gives each what `Alone` would, to rounding.
 
-    start: TokenSequence
-    rng: torch.Generator
-    now: TokenSequence
-    entering: Tensor | None = None
-    ran: list[tuple[Entered, Tensor | None]] = field(default_factory=list)
-
-
-@torch.no_grad()
-def decode_together(
-    layers: CachingLayers,
-    starts: Sequence[TokenSequence],
-    plan: Sequence[Stage],
-    vision: VisionFeatures | None = None,
-    *,
-    seed: int = 0,
-    force: Force | None = None,
-    record: bool = True,
-    kept: Sequence[Prefix] = (),
-) -> tuple[list[Decoded], tuple[Prefix, ...]]:
-    """`csp.decoder.decode` for several sequences on one picture, and the prefixes of the stages.
-
-    Gives each query what `decode` would, to rounding: choices are each query's own, from the same seed.
-    ``kept`` are the prefixes of an earlier call with this plan, one a stage; as far as the sequences begin with
-    their rows, these are not run again. ``ms`` is each query's share of the time.
+    ``kept`` are the prefixes of an earlier call with the same plan, one a stage; as far as the sequences begin with their
+    rows, these are not run again. One object serves one call of the loop; ``prefixes`` are then those of its own stages.
     """
-    plan = covering(plan, layers.num_layers)
-    if not starts:
-        return [], tuple(kept)
-    force = check_force(force, [stage.name for stage in plan], starts[0].layout.N)
-    queries = [_Query(start, torch.Generator("cpu").manual_seed(seed), start) for start in starts]
-    watch = Stopwatch(starts[0].hidden.device)
-    prefixes: list[Prefix] = []
-    done = 0
-    for at, stage in enumerate(plan):
-        entered = []
-        for query in queries:
-            view = View(layers, query.start, query.now, done, query.entering, vision, query.rng)
-            entered.append(enter(stage, view, force))
-        nows = [e.sequence for e in entered]
-        watch.lap("select")
-        prefix = _prefix(layers, done, stage.L, nows, kept[at] if at < len(kept) else None)
-        prefixes.append(prefix)
-        outs = _follow(layers, done, stage.L, nows, prefix, record)
-        for query, e, out in zip(queries, entered, outs, strict=True):
-            query.ran.append((e, out.rows))
-            query.now, query.entering = e.sequence.with_hidden(out.hidden), out.entering
-        done += stage.L
-        watch.lap("decoder")
-    states = [layers.norm(q.now.hidden[:, q.now.rows(q.now.layout.I_seg).to(q.now.hidden.device)])[0] for q in queries]
-    watch.lap("decoder")
-    ms = {part: total / len(queries) for part, total in watch.ms.items()}
-    return [
-        Decoded(state, q.now, trace_of(q.now.layout, q.ran), notes_of(q.ran), dict(ms))
-        for q, state in zip(queries, states, strict=True)
-    ], tuple(prefixes)
+
+    def __init__(self, layers: CachingLayers, kept: Sequence[Prefix] = ()) -> None:
+        self.layers = layers
+        self.prefixes: tuple[Prefix, ...] = ()
+        self._kept = kept
+
+    def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
+        """What they share once, what follows it in one batch."""
+        stage = len(self.prefixes)
+        prefix = _prefix(self.layers, first, L, nows, self._kept[stage] if stage < len(self._kept) else None)
+        self.prefixes += (prefix,)
+        return _follow(self.layers, first, L, nows, prefix, record)
 
 
 def leading(nows: Sequence[TokenSequence], kept: Prefix | None = None) -> int:
@@ -155,26 +101,27 @@ def _prefix(layers: CachingLayers, first: int, L: int, nows: Sequence[TokenSeque
 
 
 def _follow(
-    layers: CachingLayers, first: int, L: int, nows: Sequence[TokenSequence], prefix: Prefix, record: bool
+    layers: CachingLayers, first: int, L: int, nows: Sequence[TokenSequence], prefix: Prefix, record: Record
 ) -> list[Ran]:
     """L layers on what follows the prefix in each sequence, padded at its end into one batch."""
     P = prefix.P
     ids = pad_sequence([now.position_ids[P:] for now in nows], batch_first=True)
     hidden = pad_sequence([now.hidden[0, P:] for now in nows], batch_first=True)
     own = [now.rows(now.layout.I_rank) - P for now in nows]
-    rows = pad_sequence(own, batch_first=True) if record and max(map(len, own)) else None
-    out = layers.extend(first, L, hidden, ids, prefix.past, rows, keep=False)
+    rows = pad_sequence(own, batch_first=True) if record and any(len(each) for each in own) else None
+    out = layers.extend(first, L, hidden, ids, prefix.past, rows, keep=False, heads=record == "heads")
     ran = []
     for b, (now, ranking) in enumerate(zip(nows, own, strict=True)):
         m = now.n - P
-        seen = None
-        if out.rows is not None and len(ranking):
-            seen = out.rows[b, :, : len(ranking), : now.n].mean(dim=1)
+        r = len(ranking)
+        seen = out.rows[b, :, :r, : now.n].mean(dim=1) if out.rows is not None and r else None
+        heads = out.heads[b, :, :, :r, : now.n].mean(dim=2) if out.heads is not None and r else None
         ran.append(
             Ran(
                 torch.cat([prefix.hidden, out.hidden[b : b + 1, :m]], dim=1),
                 torch.cat([prefix.entering, out.entering[b : b + 1, :m]], dim=1),
                 seen,
+                heads,
             )
         )
     return ran

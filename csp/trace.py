@@ -176,7 +176,8 @@ class Trace:
 
     ``A_SEG`` float32 [L, N] is Eq. 8 at every layer, carried to patches through ``source``, NaN where no
     token stands for the patch; ``A_text`` float32 [L, N_usr] are the same rows over the user's words.
-    ``heads`` holds float16 [H, N] rows per head for the layer that ranked (``rank_layer``). ``n_per_layer``
+    ``heads`` holds float16 [H, N] rows per head for the layer that ranked (``rank_layer``), and for every layer where that was
+    asked for (``record="heads"``). ``n_per_layer``
     counts what ran and ``n_avg`` is its exact mean (Eq. 9). ``forced`` lists what ``force`` changed, stage by
     stage.
     """

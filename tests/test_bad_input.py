@@ -214,3 +214,33 @@ def test_a_turned_picture_is_made_smaller_the_right_way_round(photo: Image.Image
     exif[0x0112] = 6
     file = encoded(photo.resize((400, 200)), "JPEG", exif=exif)
     assert images.read(file, longest=100).shape == (100, 50, 3)
+
+
+@pytest.mark.parametrize("channels_first", [True, False])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "bfloat16"])
+def test_tensors_are_pictures(dtype: str, channels_first: bool) -> None:
+    torch = pytest.importorskip("torch")
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    tensor = torch.from_numpy(picture)
+    tensor = tensor.permute(2, 0, 1) if channels_first else tensor
+    kind = getattr(torch, dtype)
+    tensor = (tensor / 255).to(kind) if kind.is_floating_point else tensor.to(kind)
+    if dtype == "int64":
+        with pytest.raises(images.Refused, match="uint8 RGB of shape"):
+            images.read(tensor)
+        return
+    read = images.read(tensor.requires_grad_() if kind.is_floating_point else tensor)
+    assert read.dtype == np.uint8 and np.abs(read.astype(int) - picture).max() <= (1 if dtype == "bfloat16" else 0)
+
+
+def test_a_normalised_tensor_is_refused() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(images.Refused, match="undo its normalisation"):
+        images.read(torch.randn(3, 8, 8))
+
+
+def test_stacks_and_lists_are_several_pictures() -> None:
+    picture = np.zeros((5, 7, 3), np.uint8)
+    assert images.read_all(picture) is None
+    assert [p.shape for p in images.read_all([picture, picture[:4]])] == [(5, 7, 3), (4, 7, 3)]
+    assert len(images.read_all(np.stack([picture] * 3))) == 3

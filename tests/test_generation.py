@@ -11,11 +11,15 @@ import torch
 from test_shared import METHODS
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from csp.decoder import decode
-from csp.generation import Remembering, write
+from csp.decoder import Decoded, decode, decode_all
+from csp.generation import Memory, write
 from csp.methods import Full
 from csp.models.llama import Llama
 from csp.tokens import TokenSequence
+
+
+def prompt_into(memory: Memory, start: TokenSequence, plan: Any, vision: Any = None) -> Decoded:
+    return decode_all(memory, [start], plan, [vision])[0]
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -40,12 +44,12 @@ def test_full_writes_what_transformers_generates(attention: str) -> None:
     mask = torch.ones(1, where.T, dtype=torch.long)
     with torch.no_grad():
         theirs = model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=24, do_sample=False)[0].tolist()
-    memory = Remembering(Llama(model.model))
-    prefill = decode(memory, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
+    memory = Memory(Llama(model.model))
+    prefill = prompt_into(memory, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
 
     def written(**options: Any) -> Any:
-        again = Remembering(Llama(model.model))
-        decode(again, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
+        again = Memory(Llama(model.model))
+        prompt_into(again, TokenSequence.start(embeds, where), Full().plan(tiny.N, 4))
         return write(again, prefill.sequence.hidden[:, -1], model.get_input_embeddings(), model.lm_head, **options)
 
     ours = written(most=24)
@@ -65,20 +69,24 @@ def test_steps_after_any_plan_are_the_rows_of_the_whole_sequence(method: Any, at
     plan = method.plan(tiny.N, 8)
     embeds = tiny.embeds(2)
     whole = decode(layers, TokenSequence.start(embeds, tiny.layout(I_rank=(24,))), plan, tiny.vision())
-    memory = Remembering(layers)
+    memory = Memory(layers)
     prompt = tiny.layout(N_out=0, I_seg=(24,), answer="generated")
-    before = decode(memory, TokenSequence.start(embeds[:, : prompt.T], prompt), plan, tiny.vision())
+    before = prompt_into(memory, TokenSequence.start(embeds[:, : prompt.T], prompt), plan, tiny.vision())
     rows = [memory.step(embeds[:, at : at + 1]) for at in range(prompt.T, embeds.shape[1])]
     torch.testing.assert_close(torch.cat(rows, dim=1), whole.sequence.hidden[:, -3:], atol=1e-4, rtol=0)
     torch.testing.assert_close(before.seg_state, whole.seg_state, atol=1e-5, rtol=0)
     np.testing.assert_allclose(before.trace.A_SEG, whole.trace.A_SEG, atol=1e-5)
 
 
-def test_remembering_changes_nothing() -> None:
-    plain = tiny.run()
-    kept = decode(Remembering(Llama(tiny.llama())), tiny.start(), Full().plan(tiny.N, 8), tiny.vision())
+def test_a_memory_changes_nothing() -> None:
+    plain = tiny.run(record="heads")
+    start, plan = tiny.start(), Full().plan(tiny.N, 8)
+    (kept,) = decode_all(Memory(Llama(tiny.llama())), [start], plan, [tiny.vision()], record="heads")
     assert torch.equal(plain.seg_state, kept.seg_state)
     np.testing.assert_array_equal(plain.trace.A_SEG, kept.trace.A_SEG)
+    assert set(kept.trace.heads) == set(range(8))
+    for layer, heads in plain.trace.heads.items():
+        np.testing.assert_array_equal(heads, kept.trace.heads[layer])
 
 
 def test_rows_of_an_unwritten_answer_are_refused() -> None:

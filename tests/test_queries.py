@@ -103,9 +103,45 @@ def test_a_single_query_does_not_depend_on_history(model: Lisa, picture: np.ndar
 def test_more_queries_than_a_batch_holds(
     model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "TOGETHER", 2)
+    monkeypatch.setattr(asking, "BATCH", 2)
     for ours, words in zip(model.segment(picture, QUERIES, SMALL), QUERIES, strict=True):
         same(ours, model.segment(picture, words, SMALL))
+
+
+def test_pictures_in_a_list_are_asked_one_by_one(model: Lisa, picture: np.ndarray) -> None:
+    pictures = [picture, np.roll(picture, 20, axis=1), picture[:60]]
+    for ours, each in zip(model.segment(pictures, "a dog", SMALL), pictures, strict=True):
+        np.testing.assert_array_equal(ours.logits, model.segment(each, "a dog", SMALL).logits)
+    for ours, each, words in zip(model.segment(np.stack(pictures[:2]), QUERIES[:2], SMALL), pictures, QUERIES, strict=False):
+        np.testing.assert_array_equal(ours.logits, model.segment(each, words, SMALL).logits)
+    assert model.segment([], "a dog", SMALL) == []
+    with pytest.raises(ValueError, match="2 pictures need one query all, or one each, got 3 queries"):
+        model.segment(pictures[:2], QUERIES, SMALL)
+    with pytest.raises(ValueError, match="reuse=True keeps what queries on one picture share"):
+        model.segment(pictures, "a dog", SMALL, reuse=True)
+
+
+@pytest.mark.parametrize("method", [SMALL, Full(), CSP(Lc=1, Nc=16, Ls=1, Np=8, cluster="cls"), METHODS["visionzip"](8, 2)])
+def test_pictures_in_one_batch_have_the_masks_of_each(park_folder: Path, picture: np.ndarray, method: Any) -> None:
+    """What a GPU runs: rows of several pictures in one batch, whatever each picture's features chose."""
+    model = load(park_folder, device="cpu")
+    pictures = [picture, np.roll(picture, 20, axis=1), picture[:60], 255 - picture]
+    question = asking.Question(method, 0, None, None, "teacher", "auto", 8, None, "rows")
+    for ours, each in zip(asking.ask(model, question, pictures, ["a dog"] * 4, together=True), pictures, strict=True):
+        same(ours, model.segment(each, "a dog", method))
+
+
+def test_heads_of_every_layer_on_request(park: Lisa) -> None:
+    scene = csp.park.scene(7, split="test")
+    plain, more = (park.segment(scene.image, "the dog", CSP(), record=r) for r in ("rows", "heads"))
+    assert list(plain.trace.heads) == [plain.trace.rank_layer] == [13] and set(more.trace.heads) == set(range(park.L))
+    np.testing.assert_array_equal(more.trace.A_SEG, plain.trace.A_SEG)
+    np.testing.assert_array_equal(more.trace.heads[13], plain.trace.heads[13])
+    for layer, heads in more.trace.heads.items():
+        assert heads.shape == (park.layers.num_heads, park.N)
+        np.testing.assert_allclose(heads.astype(np.float32).mean(axis=0), more.trace.A_SEG[layer], atol=2e-4)
+    with pytest.raises(ValueError, match="record must be one of rows, heads, got 'maps'"):
+        park.segment(scene.image, "the dog", record="maps")  # type: ignore[call-overload]
 
 
 def test_prefixes_are_bounded_in_bytes(park_folder: Path, picture: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,10 @@ import tiny_decoder as tiny
 import torch
 from hypothesis import given, settings, strategies as st
 
-from csp.decoder import Choice, Decoded, Stage, View, decode
+from csp.decoder import Choice, Decoded, Stage, View, decode, decode_all
 from csp.methods import CSP, FastV, Feather, Full, PruMerge, PyramidDrop, SparseVLM, VisionZip
 from csp.models.llama import Llama
-from csp.shared import Prefix, decode_together
+from csp.shared import Prefix, Together
 from csp.tokens import TokenSequence, restore, top
 
 METHODS = [
@@ -49,11 +49,21 @@ def check(ours: Decoded, theirs: Decoded) -> None:
     assert (a.layout, a.n_per_layer, a.rank_layer, a.forced) == (b.layout, b.n_per_layer, b.rank_layer, b.forced)
     np.testing.assert_allclose(a.A_SEG, b.A_SEG, atol=1e-5)
     np.testing.assert_allclose(a.A_text, b.A_text, atol=1e-5)
+    assert set(a.heads) == set(b.heads)
+    for layer, heads in b.heads.items():
+        np.testing.assert_allclose(a.heads[layer], heads, atol=1e-3)
     for mine, other in zip(a.stages, b.stages, strict=True):
         np.testing.assert_array_equal(mine.slots, other.slots)
         np.testing.assert_allclose(mine.source, other.source, atol=1e-6)
         if other.score is not None:
             np.testing.assert_allclose(mine.score, other.score, atol=1e-5)
+
+
+def decode_together(
+    layers: Llama, starts: list[TokenSequence], plan: Any, vision: Any = None, kept: Sequence[Prefix] = (), **options: Any
+) -> tuple[list[Decoded], tuple[Prefix, ...]]:
+    runner = Together(layers, kept)
+    return decode_all(runner, starts, plan, [vision] * len(starts), **options), runner.prefixes
 
 
 def both(
@@ -88,6 +98,21 @@ def test_together_is_alone(method: Any) -> None:
 @pytest.mark.parametrize("model", [tiny.llama(attention="eager"), tiny.llama(kv_heads=1)])
 def test_together_is_alone_whatever_attends(model: Any) -> None:
     both(CSP(Lc=2, Nc=8, Ls=3, Np=4), [query(1, 6), query(2, 3)], model=model)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_heads_are_recorded_together_as_alone(method: Any) -> None:
+    both(method, [query(1, 6, (-1, 1)), query(2, 3), query(3, 9)], record="heads")
+
+
+def test_pictures_run_in_one_batch_as_each_alone() -> None:
+    """Only the words before the image are the same; every sequence has features of its own."""
+    starts, visions = [query(1, 6, picture=p) for p in (0, 5, 9)], [tiny.vision(seed=p) for p in (0, 5, 9)]
+    for method in (CSP(Lc=2, Nc=8, Ls=3, Np=4, cluster="cls"), VisionZip(6, 2), FastV(2, 5)):
+        plan, layers = method.plan(tiny.N, 8), Llama(tiny.llama())
+        runs = decode_all(Together(layers), starts, plan, visions)
+        for ours, start, vision in zip(runs, starts, visions, strict=True):
+            check(ours, decode(layers, start, plan, vision))
 
 
 def test_queries_may_have_different_numbers_of_read_outs() -> None:

@@ -9,7 +9,7 @@ to the first stage whose choice depends on the query.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ from csp.checks import check_choice, check_integer
 
 if TYPE_CHECKING:
     from csp.bench.workload import Workload
+    from csp.decoder import Decoded
     from csp.methods import Method
     from csp.models.asking import Segmenter
+    from csp.shared import Prefix
+    from csp.tokens import TokenSequence
 
 HELP = "another query on the same picture, and several at once, against the first"
 FIRST = "first query"
@@ -81,20 +84,25 @@ def decoder_jobs(workload: Workload, method: Method, k: int) -> dict[str, Callab
     """The decoder on k queries, random words behind the same system prompt and image tokens."""
     import torch
 
-    from csp.decoder import decode
-    from csp.shared import decode_together
+    from csp.decoder import decode, decode_all
+    from csp.shared import Together
 
     layout, hidden = workload.start.layout, workload.start.hidden
     shared = hidden[:, : layout.usr.start]
     texts = torch.randn(k, layout.T - shared.shape[1], hidden.shape[2], device=hidden.device, dtype=hidden.dtype)
     starts = [workload.start.with_hidden(torch.cat([shared, text[None]], dim=1)) for text in texts]
     plan = method.plan(layout.N, workload.layers.num_layers)
-    _, kept = decode_together(workload.layers, starts[:1], plan, workload.vision)
+
+    def together(starts: Sequence[TokenSequence], kept: Sequence[Prefix] = ()) -> tuple[list[Decoded], Sequence[Prefix]]:
+        runner = Together(workload.layers, kept)
+        return decode_all(runner, starts, plan, [workload.vision] * len(starts)), runner.prefixes
+
+    _, kept = together(starts[:1])
     others = cycle(starts[1:])
     return {
         FIRST: lambda: decode(workload.layers, starts[0], plan, workload.vision),
-        "another, prefix kept": lambda: decode_together(workload.layers, [next(others)], plan, workload.vision, kept=kept),
-        _together(k): lambda: decode_together(workload.layers, starts, plan, workload.vision),
+        "another, prefix kept": lambda: together([next(others)], kept),
+        _together(k): lambda: together(starts),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from csp.decoder import Decoded, Stage, Stopwatch, decode
-from csp.generation import Remembering, write
+from csp.decoder import Decoded, Record, Stage, Stopwatch, decode_all
+from csp.generation import Memory, write
 from csp.models.parts import Parts
 from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Force
@@ -34,10 +34,11 @@ class Writer:
         *,
         seed: int = 0,
         force: Force | None = None,
+        record: Record = True,
         most: int = MAX_NEW_TOKENS,
     ) -> tuple[Decoded, tuple[int, ...]]:
         """Run a prompt by ``plan``, write at most ``most`` tokens after it, and read a state for each [SEG] among them:
-        what `decode` gives, and the tokens.
+        what the loop gives, and the tokens.
 
         ``start`` ends with the prompt. While tokens are chosen no [SEG] is there yet: the prompt's last row ranks
         (``layout.I_rank``), the one that predicts the answer's first token. It equals the row of a teacher-forced
@@ -45,8 +46,8 @@ class Writer:
         written tokens that were run, and has a read-out slot for each [SEG].
         """
         model = self.model
-        memory = Remembering(model.layers)
-        decoded = decode(memory, start, plan, vision, seed=seed, force=force)
+        memory = Memory(model.layers)
+        (decoded,) = decode_all(memory, [start], plan, [vision], seed=seed, force=force, record=record)
         watch = Stopwatch(start.hidden.device)
         seg, end = model.prompter.seg_id, model.prompter.eos_id
         shift = 0 if model.seg_row == "before" else 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, overload
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from csp import images
 from csp.checks import check_choice, check_integer
-from csp.decoder import Decoded, Stage, Stopwatch, decode
+from csp.decoder import Alone, Decoded, Stage, Stopwatch, decode_all
 from csp.flops import cost
 from csp.models.answers import MAX_NEW_TOKENS, MOST_NEW_TOKENS, Writer
 from csp.models.cache import ByteCache, picture_key
@@ -20,13 +20,15 @@ from csp.models.lisa import Lisa
 from csp.models.memory import LIGHTER, survives_out_of_memory
 from csp.models.parts import Parts, Seen
 from csp.models.prompt import Answer, Prompt
-from csp.shared import Prefix, decode_together
-from csp.tokens import TokenSequence, VisionFeatures
+from csp.shared import Prefix, Together
+from csp.tokens import TokenSequence
 from csp.types import Force, Request, Result, SegMode, Template
 
 PREFIX_BYTES = 256 * 2**20
 # Queries that share one batch: more of them save little, and hidden states of all are in memory at once.
-TOGETHER = 8
+BATCH = 8
+
+Recorded = Literal["rows", "heads"]
 
 
 class Planner(Protocol):
@@ -40,12 +42,11 @@ class Planner(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What every query of one call has in common; `Segmenter.segment` says what each field means.
+    """What all queries of one call have in common; `Segmenter.segment` says what each field means.
 
     Raises ValueError for what does not fit together.
     """
 
-    picture: np.ndarray
     method: Planner
     seed: int
     force: Force | None
@@ -54,10 +55,12 @@ class Question:
     template: Template
     max_new_tokens: int
     reuse: bool | None
+    record: Recorded
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, 0, 2**63 - 1)
         check_choice("seg_mode", self.seg_mode, ("teacher", "generated"))
+        check_choice("record", self.record, ("rows", "heads"))
         check_integer("max_new_tokens", self.max_new_tokens, 1, MOST_NEW_TOKENS)
         if self.generated and (self.answer is not None or self.reuse):
             raise ValueError("answer= and reuse= are for answers that are given: leave them out with seg_mode='generated'")
@@ -68,6 +71,20 @@ class Question:
     def generated(self) -> bool:
         return self.seg_mode == "generated"
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """What the loop is told."""
+        return {"seed": self.seed, "force": self.force, "record": self.record}
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A query about a picture, ready to run."""
+
+    request: Request
+    prompt: Prompt
+    plan: Sequence[Stage]
+
 
 class Segmenter(Parts):
     """A model that can be asked. `method` is what `segment` runs by default; up to `prefix_bytes` of keys and values are kept
@@ -77,6 +94,23 @@ class Segmenter(Parts):
     def __init__(self, method: Planner, prefix_bytes: int = PREFIX_BYTES):
         self.method = method
         self.prefixes: ByteCache[tuple[Prefix, ...]] = ByteCache(prefix_bytes)
+
+    @overload
+    def segment(
+        self,
+        image: list[Any] | tuple[Any, ...],
+        query: str | Sequence[str],
+        method: Planner | None = None,
+        seed: int = 0,
+        force: Force | None = None,
+        answer: Answer | None = None,
+        *,
+        seg_mode: SegMode = "teacher",
+        template: Template = "auto",
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        reuse: bool | None = None,
+        record: Recorded = "rows",
+    ) -> list[Result]: ...
 
     @overload
     def segment(
@@ -92,6 +126,7 @@ class Segmenter(Parts):
         template: Template = "auto",
         max_new_tokens: int = MAX_NEW_TOKENS,
         reuse: bool | None = None,
+        record: Recorded = "rows",
     ) -> Result: ...
 
     @overload
@@ -108,6 +143,7 @@ class Segmenter(Parts):
         template: Template = "auto",
         max_new_tokens: int = MAX_NEW_TOKENS,
         reuse: bool | None = None,
+        record: Recorded = "rows",
     ) -> list[Result]: ...
 
     @survives_out_of_memory("segmenting", LIGHTER)
@@ -125,13 +161,15 @@ class Segmenter(Parts):
         template: Template = "auto",
         max_new_tokens: int = MAX_NEW_TOKENS,
         reuse: bool | None = None,
+        record: Recorded = "rows",
     ) -> Result | list[Result]:
-        """Masks for a query, one per [SEG], with all that happened on the way; for a list of queries, a list.
+        """Masks for a query, one per [SEG], with all that happened on the way; a list for a list of queries or pictures.
 
-        `image` is PIL or uint8 RGB [H, W, 3] (or a path, or a file's bytes); `method` a plan of stages, CSP
-        by default; `seed` drives every lot that is drawn; `force={"pruning": {"keep": [...], "drop":
+        `image` is PIL or uint8 RGB [H, W, 3] (or a path, a file's bytes, a torch tensor: `csp.images.read`); `method` a plan
+        of stages, CSP by default; `seed` drives every lot that is drawn; `force={"pruning": {"keep": [...], "drop":
         [...]}}` overrides a stage's choice of patches. `template` is the form of the question: "auto" tells an
-        expression ("refer") from a "sentence"; "chat" adds nothing to the words.
+        expression ("refer") from a "sentence"; "chat" adds nothing to the words. `record="heads"` keeps attention head by
+        head in `Trace.heads`, for every layer.
 
         `seg_mode="teacher"` gives the model its answer, [SEG]; "generated" lets it write up to `max_new_tokens`,
         kept in `Result.text`, with a mask for every [SEG] in it, none where there is none. Tokens are then ranked
@@ -143,15 +181,27 @@ class Segmenter(Parts):
         `prefix_bytes`; `reuse=False` runs every query by itself. By default a single query runs by itself, so that
         its result does not depend, not even in the last bit, on what was asked before.
 
+        Pictures in a list get one query all, or one each. On a GPU their rows run in one batch; on a CPU, where that saves
+        nothing, one after the other.
+
         Raises ValueError for bad input, before anything slow runs.
         """
-        several = isinstance(query, list | tuple)
-        asked = Question(
-            images.read(image), method or self.method, seed, force, answer, seg_mode, template, max_new_tokens, reuse
+        question = Question(
+            method or self.method, seed, force, answer, seg_mode, template, max_new_tokens, reuse, record
         )
-        together = several if reuse is None else reuse
-        results = ask(self, asked, query if several else [query], together)  # type: ignore[list-item]
-        return results if several else results[0]
+        several = images.read_all(image)
+        single = not isinstance(query, list | tuple)
+        queries: list[Any] = [query] if single else list(query)
+        if several is None:
+            together = not single if reuse is None else reuse
+            results = ask(self, question, [images.read(image)] * len(queries), queries, together)
+            return results[0] if single else results
+        queries = queries * len(several) if single else queries
+        if len(queries) != len(several):
+            raise ValueError(f"{len(several)} pictures need one query all, or one each, got {len(queries)} queries")
+        if reuse:
+            raise ValueError("reuse=True keeps what queries on one picture share: ask picture by picture")
+        return ask(self, question, several, queries, self.device.type == "cuda" if reuse is None else reuse)
 
 
 class LisaSegmenter(Lisa, Segmenter):
@@ -162,96 +212,112 @@ class LisaSegmenter(Lisa, Segmenter):
         Segmenter.__init__(self, method, prefix_bytes)
 
 
-def ask(model: Segmenter, asked: Question, queries: Sequence[str], together: bool) -> list[Result]:
-    """A result for each query. ``together``: in batches that share what stands before their words."""
-    most = asked.max_new_tokens if asked.generated else 0
-    answer: Answer = "generated" if asked.generated else asked.answer or model.answer
-    prompts = [model.prompter(query, answer, model.seg_row, asked.template) for query in queries]
-    plan = asked.method.plan(model.tokens(asked.picture), model.L)
-    writer = Writer(model) if asked.generated else None
-    requests = [_request(model, asked, query) for query in queries]
-    if not queries:
+def ask(
+    model: Segmenter, question: Question, pictures: Sequence[np.ndarray], queries: Sequence[str], together: bool
+) -> list[Result]:
+    """A result for each query about its picture. ``together``: in batches that share what stands at their front."""
+    items = [_item(model, question, picture, query) for picture, query in zip(pictures, queries, strict=True)]
+    writer = Writer(model) if question.generated else None
+    if not items:
         return []
-
-    watch = Stopwatch(model.layers.device)
-    seen = model.encode(asked.picture)
-    starts = [TokenSequence.start(*model.embed(seen, prompt, most)) for prompt in prompts]
+    watch = Stopwatch(model.device)
+    encoded = {id(picture): model.encode(picture) for picture in {id(p): p for p in pictures}.values()}
+    seen = [encoded[id(picture)] for picture in pictures]
+    most = question.max_new_tokens if question.generated else 0
+    starts = [TokenSequence.start(*model.embed(s, item.prompt, most)) for s, item in zip(seen, items, strict=True)]
     watch.lap("vision")
-    texts: list[str | None] = [None] * len(queries)
-    seed, force, vision = asked.seed, asked.force, seen.vision
+    texts: list[str | None] = [None] * len(items)
     if writer is not None:
-        pairs = [writer(start, plan, vision, seed=seed, force=force, most=most) for start in starts]
+        pairs = [
+            writer(start, item.plan, s.vision, most=most, **question.how)
+            for start, item, s in zip(starts, items, seen, strict=True)
+        ]
         runs, texts = [run for run, _ in pairs], [model.prompter.decode(ids) for _, ids in pairs]
-    elif together:
-        runs = _together(model, asked, starts, plan, vision)
     else:
-        runs = [decode(model.layers, start, plan, vision, seed=seed, force=force) for start in starts]
+        runs = _run(model, question, items, starts, seen, together)
     watch.lap("between")
     maps = _masks(model, seen, [run.seg_state for run in runs], together)
     watch.lap("mask")
-    share = {part: watch.ms[part] / len(queries) for part in ("vision", "mask")}
+    share = {part: watch.ms[part] / len(items) for part in ("vision", "mask")}
     return [
-        _result(model, seen, request, prompt, run, *map_, text, share)
-        for request, prompt, run, map_, text in zip(requests, prompts, runs, maps, texts, strict=True)
+        _result(model, *parts, share) for parts in zip(items, seen, runs, maps, texts, strict=True)
     ]
 
 
-def _request(model: Segmenter, asked: Question, query: str) -> Request:
-    knobs: dict[str, Any] = asdict(asked.method)  # type: ignore[call-overload]
-    return Request(
-        image=asked.picture,
+def _item(model: Segmenter, question: Question, picture: np.ndarray, query: str) -> Item:
+    """A query with its words as tokens and its plan. Raises ValueError for what will not do, before anything slow runs."""
+    answer: Answer = "generated" if question.generated else question.answer or model.answer
+    method = question.method
+    knobs: dict[str, Any] = asdict(method)  # type: ignore[call-overload]
+    prompt = model.prompter(query, answer, model.seg_row, question.template)
+    plan = method.plan(model.tokens(picture), model.L)
+    request = Request(
+        image=picture,
         query=query,
-        method=asked.method.name,
+        method=method.name,
         knobs=knobs,
-        seed=asked.seed,
+        seed=question.seed,
         model=model.name,
-        force=asked.force,
-        seg_mode=asked.seg_mode,
-        template=asked.template,
+        force=question.force,
+        seg_mode=question.seg_mode,
+        template=question.template,
     )
+    return Item(request, prompt, plan)
 
 
-def _together(
-    model: Segmenter, asked: Question, starts: Sequence[TokenSequence], plan: Sequence[Stage], vision: VisionFeatures
+def _run(
+    model: Segmenter,
+    question: Question,
+    items: Sequence[Item],
+    starts: Sequence[TokenSequence],
+    seen: Sequence[Seen],
+    together: bool,
 ) -> list[Decoded]:
-    """Batches over one prefix, which stays with the model if it is to be reused."""
-    key = f"{picture_key(asked.picture)} {asked.method!r} {asked.seed} {asked.force}"
-    kept = (model.prefixes.get(key) or ()) if asked.reuse else ()
+    """The loop on every start by itself, or on batches over one prefix, which stays with the model if it is to be reused."""
     runs: list[Decoded] = []
-    for i in range(0, len(starts), TOGETHER):
-        batch = starts[i : i + TOGETHER]
-        done, kept = decode_together(
-            model.layers, batch, plan, vision, seed=asked.seed, force=asked.force, kept=kept
-        )
-        runs += done
-    if asked.reuse:
+    key = f"{picture_key(items[0].request.image)} {question.method!r} {question.seed} {question.force}" if question.reuse else ""
+    kept = model.prefixes.get(key) or ()
+    for batch in _batches(starts, BATCH if together else 1):
+        runner = Together(model.layers, kept) if together else Alone(model.layers)
+        visions = [s.vision for s in seen[batch]]
+        runs += decode_all(runner, starts[batch], items[batch.start].plan, visions, **question.how)
+        kept = runner.prefixes if isinstance(runner, Together) else ()
+    if question.reuse:
         model.prefixes.put(key, kept, sum(prefix.nbytes for prefix in kept))
     return runs
 
 
-def _masks(model: Segmenter, seen: Seen, states: Sequence[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
-    """Logits and scores for the states of each query, in one batch if ``together``."""
-    if not together:
-        return [model.masks(seen, state) for state in states]
+def _batches(starts: Sequence[TokenSequence], most: int) -> Iterator[slice]:
+    """Neighbours of at most ``most`` that have as many image tokens, and so one plan."""
+    begin = 0
+    for end in range(1, len(starts) + 1):
+        if end == len(starts) or end - begin == most or starts[end].layout.N != starts[begin].layout.N:
+            yield slice(begin, end)
+            begin = end
+
+
+def _masks(model: Segmenter, seen: Sequence[Seen], states: Sequence[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
+    """Logits and scores for the states of each query, in one batch if ``together`` on one picture."""
+    if not together or any(s is not seen[0] for s in seen):
+        return [model.masks(s, state) for s, state in zip(seen, states, strict=True)]
     counts = [len(state) for state in states]
-    logits, iou = model.masks(seen, torch.cat(list(states)))
+    logits, iou = model.masks(seen[0], torch.cat(list(states)))
     return list(zip(logits.split(counts), iou.split(counts), strict=True))
 
 
 def _result(
     model: Segmenter,
+    item: Item,
     seen: Seen,
-    request: Request,
-    prompt: Prompt,
     run: Decoded,
-    logits: Tensor,
-    iou: Tensor,
+    maps: tuple[Tensor, Tensor],
     text: str | None,
     share: dict[str, float],
 ) -> Result:
     layers, layout = model.layers, run.trace.layout
+    logits, iou = maps
     result = Result(
-        request=request,
+        request=item.request,
         logits=logits.cpu().numpy(),
         iou=iou.cpu().numpy(),
         seg_state=run.seg_state.float().cpu().numpy(),
@@ -260,8 +326,8 @@ def _result(
         sam_input=seen.sam_input,
         sam_size=model.mask_head.image_size,
         ms={"vision": share["vision"], "select": 0.0, "decoder": 0.0} | run.ms | {"mask": share["mask"]},
-        notes=(*prompt.notes, *run.notes),
-        words=prompt.words,
+        notes=(*item.prompt.notes, *run.notes),
+        words=item.prompt.words,
         text=text,
     )
     if len(result.iou) and not result.mask.any():

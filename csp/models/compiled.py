@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
-from csp.caching import KV
+from csp.layers import KV
 from csp.models.families import product, projected, rotated
 from csp.models.llama import Llama, _pick, _softmax
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from csp.caching import KV, Extended
-from csp.decoder import Ran
+from csp.layers import KV, Extended, Ran
 from csp.models.families import Kind, kinds, product, projected, rotary_by_kind, rotated
 
 Tables = tuple[Tensor, Tensor]
@@ -67,11 +66,21 @@ class Llama:
         """Token embeddings [..., d]."""
         return self.llm.get_input_embeddings()(ids)
 
-    def run(self, first: int, L: int, hidden: Tensor, position_ids: Tensor, record: Tensor | None = None) -> Ran:
-        """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.decoder.DecoderLayers`."""
+    def run(
+        self,
+        first: int,
+        L: int,
+        hidden: Tensor,
+        position_ids: Tensor,
+        record: Tensor | None = None,
+        heads: bool = False,
+    ) -> Ran:
+        """Layers first..first+L-1 on ``hidden`` [B, n, d]; see `csp.layers.DecoderLayers`."""
         rows = None if record is None else record[None]
         entering, hidden, maps, _ = self._stage(first, L, hidden, position_ids[None], (), rows, keep=False)
-        return Ran(hidden, entering, None if maps is None else maps.mean(dim=(1, 2, 3)))
+        if maps is None:
+            return Ran(hidden, entering, None)
+        return Ran(hidden, entering, maps.mean(dim=(1, 2, 3)), maps.mean(dim=(1, 3)) if heads else None)
 
     def extend(
         self,
@@ -82,10 +91,13 @@ class Llama:
         past: Sequence[KV] = (),
         record: Tensor | None = None,
         keep: bool = True,
+        heads: bool = False,
     ) -> Extended:
-        """Layers first..first+L-1 on rows that follow others; see `csp.caching.CachingLayers`."""
+        """Layers first..first+L-1 on rows that follow others; see `csp.layers.CachingLayers`."""
         entering, hidden, maps, kept = self._stage(first, L, hidden, position_ids, past, record, keep)
-        return Extended(hidden, entering, None if maps is None else maps.mean(dim=2).transpose(0, 1), kept)
+        if maps is None:
+            return Extended(hidden, entering, None, kept)
+        return Extended(hidden, entering, maps.mean(dim=2).transpose(0, 1), kept, maps.transpose(0, 1) if heads else None)
 
     def _stage(
         self,
@@ -139,7 +151,7 @@ class Llama:
         rope: bool = True,
         columns: slice | None = None,
     ) -> Tensor:
-        """float32 [H, r, n]; see `csp.decoder.DecoderLayers`."""
+        """float32 [H, r, n]; see `csp.layers.DecoderLayers`."""
         rows = rows.to(hidden.device)
         columns = columns or slice(0, hidden.shape[1])
         q = self._project("q", layer, hidden[:, rows])

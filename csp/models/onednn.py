@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from csp.caching import KV
+from csp.layers import KV
 from csp.models.llama import Llama
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csp.caching import CachingLayers
+from csp.layers import CachingLayers
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.tokens import VisionFeatures
 from csp.trace import Box, Layout, Tile
