@@ -86,6 +86,16 @@ class DecoderLayers(Protocol):
         """
         ...
 
+    def values(self, layer: int, hidden: Tensor) -> Tensor:
+        """Value states [H, n, head_dim] of ``layer`` (key heads, not repeated) when ``hidden`` [1, n, d] enters it."""
+        ...
+
+    def rotary(self, layer: int, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotary cosines and sines, each [n, head_dim or less], of ``layer`` at ``position_ids`` int64 [n]; ``hidden`` names
+        dtype and device.
+        """
+        ...
+
     def norm(self, hidden: Tensor) -> Tensor:
         """The final norm, [B, n, d] to [B, n, d]."""
         ...

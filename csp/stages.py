@@ -95,14 +95,27 @@ class View:
         states. The softmax runs over everything that the row sees, or over image tokens alone
         (``over="image"``).
         """
-        if layer == "last" and self._entering is None:
-            raise ValueError("no layer has run that could rank; rank by the next layer, or let a stage of one layer run first")
-        index, hidden = (self.layer - 1, self._entering) if layer == "last" else (self.layer, self.now.hidden)
-        assert hidden is not None
+        index, hidden = (self.layer - 1, self._entered()) if layer == "last" else (self.layer, self.now.hidden)
         at = self.now.image_rows
         columns = at if over == "image" else None
         map_ = self._layers.attention(index, hidden, self.now.position_ids, self.now.rows(rows), rope, columns)
         return map_ if over == "image" else map_[..., at]
+
+    def values(self) -> Tensor:
+        """Value states [H, n, head_dim] of every present row, key heads, in the layer that has just run."""
+        return self._layers.values(self.layer - 1, self._entered())
+
+    def rotary(self) -> tuple[Tensor, Tensor]:
+        """Rotary cosines and sines, each [n, head_dim or less], of the layer that has just run, at the places of the n
+        present image tokens.
+        """
+        return self._layers.rotary(self.layer - 1, self.now.hidden, self.now.image.position_ids)
+
+    def _entered(self) -> Tensor:
+        """What entered the layer that has just run, [1, n, d]."""
+        if self._entering is None:
+            raise ValueError("no layer has run that could rank; rank by the next layer, or let a stage of one layer run first")
+        return self._entering
 
     def project(self, features: Tensor) -> Tensor:
         """Features [..., C] of the vision tower in the decoder's space [..., d]."""

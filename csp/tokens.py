@@ -109,12 +109,25 @@ def by_score(score: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
+class Wording:
+    """What was asked, for methods that compare words with the picture outside the decoder.
+
+    ``text`` is the whole question as the prompt has it, ``query`` the user's own words. ``embed(text, long)`` gives float
+    [m, P] in CLIP's common space, of one text, "cut" or "split" where it is too long; None without a text tower.
+    """
+
+    text: str
+    query: str
+    embed: Callable[[str, Literal["cut", "split"]], Tensor] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class TokenSequence:
     """What the decoder sees: system | image block | user and answer, as hidden states [B, n, d] with
     bookkeeping.
 
     ``position_ids`` and ``slots`` are int64 [n]; ``source`` float32 [n_image, N] belongs to the image block,
-    which starts at row ``layout.N_sys``.
+    which starts at row ``layout.N_sys``. ``wording`` is what its words say, where that is known.
     """
 
     layout: Layout
@@ -122,9 +135,10 @@ class TokenSequence:
     position_ids: Tensor
     slots: Tensor
     source: Tensor
+    wording: Wording | None = None
 
     @classmethod
-    def start(cls, inputs_embeds: Tensor, layout: Layout) -> TokenSequence:
+    def start(cls, inputs_embeds: Tensor, layout: Layout, wording: Wording | None = None) -> TokenSequence:
         """E_llm (Eq. 1) with nothing reduced, from ``inputs_embeds`` [T, d] or [1, T, d]."""
         hidden = inputs_embeds if inputs_embeds.dim() == 3 else inputs_embeds[None]
         if hidden.shape[0] != 1:
@@ -132,7 +146,7 @@ class TokenSequence:
         if hidden.shape[1] != layout.T:
             raise ValueError(f"inputs_embeds must have {layout.T} rows as the layout says, got {hidden.shape[1]}")
         slots = torch.arange(layout.T)
-        return cls(layout, hidden, slots, slots, torch.eye(layout.N))
+        return cls(layout, hidden, slots, slots, torch.eye(layout.N), wording)
 
     @property
     def n(self) -> int:
@@ -180,7 +194,7 @@ class TokenSequence:
         ids = torch.cat([self.position_ids[before], image.position_ids, self.position_ids[after]])
         if positions == "renumber":
             ids = torch.arange(hidden.shape[1])
-        return TokenSequence(self.layout, hidden, ids, slots, image.source)
+        return TokenSequence(self.layout, hidden, ids, slots, image.source, self.wording)
 
     def with_hidden(self, hidden: Tensor) -> TokenSequence:
         """The same rows with other states."""
@@ -198,7 +212,9 @@ class VisionFeatures:
     same of the layer before, which produced ``states`` from ``hidden_states[-3]``. ``coverage`` float [K, N]
     is the share of each image token that each of K instances covers, None where no detector was asked;
     ``confidence`` [K] how sure it was of them, None where it does not say.
-    ``project`` maps [..., C] to the decoder's width.
+    ``project`` maps [..., C] to the decoder's width. ``v_last`` [1+N, C] are the last layer's values; ``common`` gives the
+    patches [N, P] in CLIP's common space of pictures and words, None where that is not known; ``smaller(rows, cols)`` the
+    features [rows * cols, C] of the same part of the picture at fewer pixels, ValueError for a grid that is not smaller.
     """
 
     states: Tensor
@@ -210,6 +226,9 @@ class VisionFeatures:
     project: Callable[[Tensor], Tensor]
     coverage: Tensor | None = None
     confidence: Tensor | None = None
+    v_last: Tensor | None = None
+    common: Callable[[], Tensor] | None = None
+    smaller: Callable[[int, int], Tensor] | None = None
 
     @property
     def patches(self) -> Tensor:

@@ -158,8 +158,8 @@ def test_positions_are_rotary_and_nothing_else():
     """Without RoPE the two ways to number PyramidDrop's tokens are one."""
 
     class NoRope(Llama):
-        def _cos_sin(self, hidden, position_ids):
-            cos, sin = super()._cos_sin(hidden, position_ids)
+        def _cos_sin(self, *of):
+            cos, sin = super()._cos_sin(*of)
             return torch.ones_like(cos), torch.zeros_like(sin)
 
     method = SMALL["pyramiddrop"]

@@ -19,6 +19,7 @@ from csp.tokens import TokenSequence, VisionFeatures
 from csp.types import Box, Layout
 
 PEERS = Path(__file__).parent / "data" / "peers"
+NEWER = Path(__file__).parent / "data" / "peers2"
 ROWS, COLS = 4, 4
 N = ROWS * COLS
 
@@ -97,10 +98,10 @@ def run(
 class Golden:
     """One folder of the reference tensors: runs by id, tensors by name, integers ready to index with."""
 
-    def __init__(self, folder: str) -> None:
-        self.index = json.loads((PEERS / folder / "index.json").read_text())
+    def __init__(self, folder: str, of: Path = PEERS) -> None:
+        self.index = json.loads((of / folder / "index.json").read_text())
         self.runs = {run["id"]: run for run in self.index["runs"]}
-        self._tensors = load_file(PEERS / folder / "data.safetensors")
+        self._tensors = load_file(of / folder / "data.safetensors")
 
     def __call__(self, name: str) -> Tensor:
         tensor = self._tensors[name]
@@ -113,6 +114,12 @@ class Golden:
 @cache
 def golden(folder: str) -> Golden:
     return Golden(folder)
+
+
+@cache
+def newer(folder: str) -> Golden:
+    """The second set: four newer rivals."""
+    return Golden(folder, NEWER)
 
 
 @cache

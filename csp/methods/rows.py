@@ -8,6 +8,7 @@ LVLM_CSP reads itself, to tell rows from schedules.
 
 from __future__ import annotations
 
+from csp.tokens import Positions
 from csp.types import Layout
 
 QUERIES = ("official", "paper", "seg")
@@ -42,3 +43,8 @@ def last_token(layout: Layout, query: str, who: str) -> tuple[int, ...]:
 def prompt_end(layout: Layout, query: str) -> tuple[int, ...]:
     """PyramidDrop: the last token before the answer, or [SEG]."""
     return layout.I_rank if query == "seg" else (layout.usr.stop - 1,)
+
+
+def numbering(positions: str) -> Positions:
+    """How a stage numbers its tokens: "official" counts anew from 0, for methods whose authors do; "original" keeps places."""
+    return "renumber" if positions == "official" else "keep"

@@ -224,7 +224,10 @@ def ask(
     encoded = {id(picture): model.encode(picture) for picture in {id(p): p for p in pictures}.values()}
     seen = [encoded[id(picture)] for picture in pictures]
     most = question.max_new_tokens if question.generated else 0
-    starts = [TokenSequence.start(*model.embed(s, item.prompt, most)) for s, item in zip(seen, items, strict=True)]
+    starts = [
+        TokenSequence.start(*model.embed(s, item.prompt, most), model.wording(item.prompt, item.query))
+        for s, item in zip(seen, items, strict=True)
+    ]
     watch.lap("vision")
     texts: list[str | None] = [None] * len(items)
     if writer is not None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
+from csp.models.common_space import CommonSpace
 from csp.models.instances import YoloInstances, build_yolo, read_yolo
 from csp.models.parts import AnyGuide, Guide
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
@@ -138,6 +139,7 @@ def build_clip(
         tuple(pixel.get("image_mean", CLIP_MEAN)),
         tuple(pixel.get("image_std", CLIP_STD)),
         config.get("mm_vision_select_layer", -2),
+        CommonSpace(folder, device, dtype) if CommonSpace.is_in(folder) else None,
     )
 
 

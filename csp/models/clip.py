@@ -6,12 +6,14 @@ LISA takes `hidden_states[-2]` without [CLS]: the input of the last layer, which
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from csp.models.common_space import CommonSpace
 from csp.tokens import VisionFeatures
 from csp.trace import Box, Tile
 
@@ -39,14 +41,26 @@ def preprocess(
     crop = seen_box(H, W, size)
     picture = Image.fromarray(image)
     if max(H, W) > _SLIVER * short:
-        seen = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=crop))
+        seen = resized(image, crop, (size, size))
     else:
         seen = np.asarray(picture.resize((w, h), Image.Resampling.BICUBIC))[
             top : top + size, left : left + size
         ]
+    return normalise(seen, mean, std), crop
+
+
+def resized(image: np.ndarray, crop: Box, size: tuple[int, int]) -> np.ndarray:
+    """`crop` of a picture at `size` (width, height): one bicubic step."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC, box=crop))
+
+
+def normalise(seen: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """uint8 [h, w, 3] to float32 [3, h, w] about nought."""
     scaled = (seen.astype(np.float64) * (1 / 255)).astype(np.float32)
     pixels = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32), crop
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
 
 
 def seen_box(H: int, W: int, size: int) -> Box:
@@ -64,7 +78,7 @@ def _resized(H: int, W: int, size: int) -> tuple[int, int, int, int]:
 
 class ClipTower:
     """A `CLIPVisionModel` with what LISA reads from it. `select_layer` counts as config.json does (-2: all
-    but the last).
+    but the last); `words` is the other half of the CLIP, where its folder holds it.
     """
 
     def __init__(
@@ -73,8 +87,10 @@ class ClipTower:
         mean: tuple[float, ...] = CLIP_MEAN,
         std: tuple[float, ...] = CLIP_STD,
         select_layer: int = -2,
+        words: CommonSpace | None = None,
     ):
         self.model: Any = model.eval()
+        self.words = words
         self.mean, self.std = mean, std
         encoder: Any = self.model.encoder
         self._layers = encoder.layers
@@ -130,16 +146,44 @@ class ClipTower:
         states = [model.pre_layrnorm(model.embeddings(pixel_values))]
         for layer in self._layers[: self._state]:
             states.append(layer(states[-1], attention_mask=None))
-        q_last, k_last = self._qk(states[-1], self._state)
-        q_prev, k_prev = self._qk(states[-2], self._state - 1)
+        q_last, k_last, v_last = self._qkv(states[-1], self._state)
+        q_prev, k_prev, _ = self._qkv(states[-2], self._state - 1)
         return VisionFeatures(
-            states[-1][0], q_last, k_last, q_prev, k_prev, model.config.num_attention_heads, project, coverage
+            states[-1][0],
+            q_last,
+            k_last,
+            q_prev,
+            k_prev,
+            model.config.num_attention_heads,
+            project,
+            coverage,
+            v_last=v_last,
+            common=None if self.words is None else partial(self.words.patches, model.post_layernorm, states[-1][0, 1:]),
         )
 
-    def _qk(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """The query of [CLS] [C] and all keys [1+N, C] that a layer makes of its input: Eq. 3 needs no more
-        of it.
+    @torch.no_grad()
+    def smaller(self, image: np.ndarray, crop: Box, rows: int, cols: int) -> Tensor:
+        """Features [rows * cols, C] of the picture at fewer pixels: resized once to rows x cols patches, nothing else
+        changed; the tower's table of places is interpolated, its [CLS] row kept.
+
+        A square grid shows what the preprocessing makes of that size, another one the native `crop`. ValueError for a grid
+        beyond the tower's own.
         """
+        (most, _), patch = self.grid, self.model.config.patch_size
+        if not (1 <= rows <= most and 1 <= cols <= most):
+            raise ValueError(f"a smaller picture has 1..{most} patches a side, as many as the tower, got {rows} x {cols}")
+        if rows == cols:
+            pixels, _ = preprocess(image, rows * patch, self.mean, self.std)
+        else:
+            pixels = normalise(resized(image, crop, (cols * patch, rows * patch)), self.mean, self.std)
+        values = torch.from_numpy(pixels)[None].to(self.device, self.dtype)
+        hidden = self.model.pre_layrnorm(self.model.embeddings(values, interpolate_pos_encoding=True))
+        for layer in self._layers[: self._state]:
+            hidden = layer(hidden, attention_mask=None)
+        return hidden[0, 1:]
+
+    def _qkv(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The query of [CLS] [C], all keys and all values [1+N, C] that a layer makes of its input."""
         block = self._layers[layer]
         x = block.layer_norm1(hidden[0])
-        return block.self_attn.q_proj(x[0]), block.self_attn.k_proj(x)
+        return block.self_attn.q_proj(x[0]), block.self_attn.k_proj(x), block.self_attn.v_proj(x)

@@ -41,8 +41,8 @@ def rotary_by_kind(llm: Any) -> bool:
 
 
 def projected(attn: Any, normed: Tensor, which: str) -> Tensor:
-    """Queries "q" or keys "k" [B, heads, r, head_dim], before rotation, that a layer's attention makes of ``normed``
-    [B, r, d].
+    """Queries "q", keys "k" or values "v" [B, heads, r, head_dim], before rotation, that a layer's attention makes of
+    ``normed`` [B, r, d].
     """
     packed = getattr(attn, "qkv_proj", None)
     if packed is None:
@@ -50,7 +50,7 @@ def projected(attn: Any, normed: Tensor, which: str) -> Tensor:
     else:
         queries = attn.config.num_attention_heads * attn.head_dim
         keys = attn.config.num_key_value_heads * attn.head_dim
-        start, width = (0, queries) if which == "q" else (queries, keys)
+        start, width = {"q": (0, queries), "k": (queries, keys), "v": (queries + keys, keys)}[which]
         states = packed(normed)[..., start : start + width]
     states = states.unflatten(-1, (-1, attn.head_dim))
     norm = getattr(attn, f"{which}_norm", None)

@@ -7,6 +7,7 @@ file: `csp.checkpoints` builds the parts, `csp.models.asking` asks.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -23,6 +24,7 @@ from csp.models.memory import LIGHTER, survives_out_of_memory
 from csp.models.parts import AnyGuide, Host, MaskHead, Parts, Seen, Tower
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
 from csp.models.weights import LoadReport
+from csp.tokens import Wording
 from csp.trace import Box, Layout, Tile
 
 CACHE_BYTES = 256 * 2**20
@@ -102,8 +104,11 @@ class Lisa(Parts):
         views = self.clip.views(*picture.shape[:2])
         H, W = picture.shape[:2]
         crop, tiles = (views[0].crop, ()) if len(views) == 1 else (Box(0, 0, W, H), views)
+        smaller = getattr(self.clip, "smaller", None)
+        if smaller is not None:
+            vision = replace(vision, smaller=partial(smaller, picture, crop))
         embedding, sam_input = self.mask_head.encode(picture)
-        seen = Seen(vision, crop, embedding, sam_input, tiles=tiles)
+        seen = Seen(vision, crop, embedding, sam_input, tiles=tiles, picture_bytes=picture.nbytes)
         if self.instances is None:
             return seen
         size = H, W
@@ -133,6 +138,11 @@ class Lisa(Parts):
         text = self.layers.embed(ids)
         image = self.project(seen.vision.patches)
         return torch.cat([text[: layout.N_sys], image, text[layout.N_sys :]]), layout
+
+    def wording(self, prompt: Prompt, query: str) -> Wording:
+        """What a prompt asks in words, and how CLIP reads them where its text tower is at hand."""
+        words = getattr(self.clip, "words", None)
+        return Wording(prompt.question, query, None if words is None else words.embed)
 
     def layout(self, prompt: Prompt, crop: Box, room: int = 0, tiles: tuple[Tile, ...] = ()) -> Layout:
         """Where a prompt's tokens stand around the image. Raises ValueError where the model has too few

@@ -162,6 +162,15 @@ class Llama:
         logits = _windowed(self._logits(layer, q, k), rows, self.kinds[layer].window, columns.start)
         return _softmax(logits, rows, columns.start)[0]
 
+    def values(self, layer: int, hidden: Tensor) -> Tensor:
+        """[H, n, head_dim]; see `csp.decoder.DecoderLayers`."""
+        return self._project("v", layer, hidden)[0]
+
+    def rotary(self, layer: int, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Each [n, head_dim]; see `csp.decoder.DecoderLayers`."""
+        cos, sin = self._cos_sin(hidden, position_ids[None], self.kinds[layer])
+        return cos[0], sin[0]
+
     def norm(self, hidden: Tensor) -> Tensor:
         """The final RMSNorm."""
         return self.llm.norm(hidden)
@@ -170,7 +179,7 @@ class Llama:
         return self.llm.layers[index]
 
     def _project(self, which: str, layer: int, hidden: Tensor) -> Tensor:
-        """Queries "q" or keys "k" [B, heads, r, head_dim] of some rows, before rotation."""
+        """Queries "q", keys "k" or values "v" [B, heads, r, head_dim] of some rows, before rotation."""
         block = self._layer(layer)
         return projected(block.self_attn, block.input_layernorm(hidden), which)
 

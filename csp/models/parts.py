@@ -16,7 +16,7 @@ from torch import Tensor
 
 from csp.layers import CachingLayers
 from csp.models.prompt import Answer, Prompt, Prompter, SegRow
-from csp.tokens import VisionFeatures
+from csp.tokens import VisionFeatures, Wording
 from csp.trace import Box, Layout, Tile
 
 Features = Tensor | tuple[Tensor, ...]
@@ -164,12 +164,14 @@ class Seen:
     masks: np.ndarray | None = None
     guide_macs: int | None = None
     tiles: tuple[Tile, ...] = ()
+    picture_bytes: int = 0
 
     @property
     def nbytes(self) -> int:
+        """Of everything that is kept, the picture itself included, which `vision.smaller` shows again."""
         embedding = (self.embedding,) if isinstance(self.embedding, Tensor) else self.embedding
         tensors = [*embedding, *(t for t in vars(self.vision).values() if isinstance(t, Tensor))]
-        return sum(t.nbytes for t in tensors) + (0 if self.masks is None else self.masks.nbytes)
+        return sum(t.nbytes for t in tensors) + (0 if self.masks is None else self.masks.nbytes) + self.picture_bytes
 
 
 class Parts(Protocol):
@@ -231,6 +233,10 @@ class Parts(Protocol):
         few positions for it and `room` more.
         """
         ...
+
+    def wording(self, prompt: Prompt, query: str) -> Wording:
+        """What a prompt asks in words, for methods that compare words with the picture outside the decoder."""
+        return Wording(prompt.question, query)
 
     def masks(self, seen: Seen, seg_state: Tensor) -> tuple[Tensor, Tensor]:
         """Logits float32 [K, h, w] and the head's own scores [K] for final states [K, d]."""

@@ -11,7 +11,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
@@ -43,7 +43,8 @@ class Prompt:
     """Token ids around the image. `words` are the pieces of `usr` as text, for labels beside A_text.
 
     `I_seg` counts from the first token after the image; `notes` names what the vocabulary does not know. With
-    `answer="generated"` the model has yet to write: `out` and `I_seg` are empty.
+    `answer="generated"` the model has yet to write: `out` and `I_seg` are empty. `question` is what is asked in plain
+    text, template included.
     """
 
     sys: tuple[int, ...]
@@ -53,6 +54,7 @@ class Prompt:
     words: tuple[str, ...]
     notes: tuple[str, ...] = ()
     answer: Answer = "full"
+    question: str = ""
 
 
 class Prompter(Protocol):
@@ -180,7 +182,7 @@ class WordPrompt:
             else:
                 usr.append(self._id(token))
                 words.append(token)
-        return finish(
+        prompt = finish(
             self._ids("sys"),
             usr,
             self._ids("out"),
@@ -190,6 +192,7 @@ class WordPrompt:
             seg_row,
             self._notes(query, encoding),
         )
+        return replace(prompt, question=query)
 
     def decode(self, ids: Sequence[int]) -> str:
         return tidy(self.tokenizer.id_to_token(i) or "" for i in ids if i != self.eos_id)
@@ -277,7 +280,8 @@ class LlamaPrompt:
         split = after.index(self.seg_id)
         usr, out = after[:split], after[split:]
         words = [self._word(token) for token in usr]
-        return finish([self.bos_id, *self.encode(opening)], usr, out, words, self.seg_id, answer, seg_row)
+        prompt = finish([self.bos_id, *self.encode(opening)], usr, out, words, self.seg_id, answer, seg_row)
+        return replace(prompt, question=asked.strip())
 
     def decode(self, ids: Sequence[int]) -> str:
         named = {i: name for name, i in self.added.items()}
