@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from csp import figures as figures, park as park
     from csp.checkpoints import load as load
     from csp.clusters import CLUSTERS as CLUSTERS
-    from csp.methods import METHODS as METHODS, PRESETS as PRESETS
+    from csp.methods import AFTER as AFTER, METHODS as METHODS, PRESETS as PRESETS
     from csp.methods.csp import CSP as CSP
     from csp.render.kept import show_kept as show_kept
     from csp.types import (
@@ -30,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
     "load": "csp.checkpoints",
+    "AFTER": "csp.methods",
     "METHODS": "csp.methods",
     "PRESETS": "csp.methods",
     "CLUSTERS": "csp.clusters",

@@ -22,6 +22,7 @@ class Knob:
     """A setting by name: its default, its range or its choices, and what it does.
 
     ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at hand.
+    ``wordless`` is what a control begins with instead where the model's CLIP has no text tower.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Knob:
     low: float = 0
     high: float | str | None = None
     choices: tuple[str, ...] = ()
+    wordless: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -46,10 +48,12 @@ class Knob:
             return "numbers" if several else "number"
         return "integers" if several else "integer"
 
-    def within(self, N: int, L: int) -> Knob:
-        """The knob for a model of N image tokens and L layers: bounds as numbers, the default inside them."""
+    def within(self, N: int, L: int, words: bool = True) -> Knob:
+        """The knob for a model of N image tokens and L layers, whose CLIP reads ``words`` or not: bounds as numbers, the
+        default inside them.
+        """
         high = {"N": N, "L": L}.get(str(self.high), self.high)
-        default = self.default
+        default = self.default if words else self.wordless or self.default
         if isinstance(high, int) and self.kind == "integer":
             default = min(default, high)
         return dataclasses.replace(self, high=high, default=default)
@@ -109,14 +113,18 @@ class Knob:
         return value
 
 
-def knob(default: Any, help: str, low: float = 0, high: float | str | None = None, choices: Collection[str] = ()) -> Any:
+def knob(
+    default: Any, help: str, low: float = 0, high: float | str | None = None, choices: Collection[str] = (), wordless: str = ""
+) -> Any:
     """A dataclass field that is a knob; see `Knob`. ``choices`` may be a registry, which is read when it is asked for."""
-    return dataclasses.field(default=default, metadata=bounds(help, low, high, choices))
+    return dataclasses.field(default=default, metadata=bounds(help, low, high, choices, wordless))
 
 
-def bounds(help: str, low: float = 0, high: float | str | None = None, choices: Collection[str] = ()) -> dict[str, Any]:
+def bounds(
+    help: str, low: float = 0, high: float | str | None = None, choices: Collection[str] = (), wordless: str = ""
+) -> dict[str, Any]:
     """What a knob is beside its name and default: for ``Annotated[float, bounds(...)] = 0.5`` behind a function's ``*``."""
-    return {"help": help, "low": low, "high": high, "choices": choices}
+    return {"help": help, "low": low, "high": high, "choices": choices, "wordless": wordless}
 
 
 def of_fields(owner: Any) -> tuple[Knob, ...]:

@@ -82,12 +82,13 @@ class Session:
 
     def catalogue(self) -> tuple[MethodCard, ...]:
         """Every method there is, its knobs within this model's bounds."""
+        words = getattr(getattr(self.model, "clip", None), "words", None) is not None
         return tuple(
             MethodCard(
                 name,
                 method.label,
                 method.paper,
-                tuple(knob.within(self.model.N, self.model.L) for knob in knobs(method)),
+                tuple(knob.within(self.model.N, self.model.L, words) for knob in knobs(method)),
                 (method.__doc__ or "").strip(),
             )
             for name, method in METHODS.items()

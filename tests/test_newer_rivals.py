@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 import csp
+from csp.methods import expected_n_avg
 from csp.methods.cdpruner import CDPruner, greedy_map, kernel, relevance
 from csp.methods.divprune import DivPrune, distances, farthest, share
 from csp.methods.ivcprune import IVCPrune
@@ -201,7 +202,7 @@ def test_litelvlm_by_hand():
 def test_ivcprunes_counts():
     assert IVCPrune()._counts(256) == (3, 51, 13) and IVCPrune()._counts(576) == (6, 115, 29)
     assert IVCPrune().plan(256, 32)[-1].N is None
-    assert csp.methods.expected_n_avg(IVCPrune(), 256, 32) == pytest.approx(164, abs=1)
+    assert expected_n_avg(IVCPrune(), 256, 32) == pytest.approx(164, abs=1)
 
 
 def test_a_written_question_has_no_answer():

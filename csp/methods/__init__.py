@@ -11,12 +11,16 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, cast
 
+from csp.methods.after import AFTER
 from csp.methods.base import Knob, Method, build, knobs, values
 from csp.methods.budget import at_budget, expected_n_avg, solve
 from csp.methods.controls import Control
 from csp.methods.presets import PRESETS, Preset
 
-FILES = ("full", "csp", "prumerge", "visionzip", "fastv", "simignore", "sparsevlm", "pyramiddrop", "feather")
+FILES = (
+    "full", "csp", "prumerge", "visionzip", "fastv", "simignore", "sparsevlm", "pyramiddrop", "feather",
+    "divprune", "cdpruner", "litelvlm", "ivcprune", "smaller",
+)  # fmt: skip
 """The files of this folder that hold methods, in the order of tables and menus."""
 
 
@@ -32,8 +36,8 @@ METHODS: dict[str, type[Method]] = {method.name: method for file in FILES for me
 CONTROLS: dict[str, type[Method]] = {Control.name: Control}
 
 __all__ = [
-    "CONTROLS", "FILES", "METHODS", "PRESETS", "Control", "Knob", "Method", "Preset", "at_budget", "build", "expected_n_avg",
-    "find", "knobs", "named", "resolve", "solve", "values",
+    "AFTER", "CONTROLS", "FILES", "METHODS", "PRESETS", "Control", "Knob", "Method", "Preset", "at_budget", "build",
+    "expected_n_avg", "find", "knobs", "named", "resolve", "solve", "values",
 ]  # fmt: skip
 
 

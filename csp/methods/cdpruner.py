@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
 from csp.methods.base import check_knobs, check_N, knob
-from csp.methods.common import SPACES, TEXTS, common_space
+from csp.methods.common import MEETING, SPACES, TEXTS, common_space
 from csp.methods.rows import PLACES, numbering
 
 LEAST = 1e-6
@@ -36,7 +36,7 @@ class CDPruner:
         choices=("inverted", "direct", "none"),
     )
     text: str = knob("question", "words to compare with: the whole question, or the query alone", choices=TEXTS)
-    space: str = knob("clip", "where words meet patches: CLIP's common space, or the decoder's embeddings", choices=SPACES)
+    space: str = knob("clip", MEETING, choices=SPACES, wordless="words")
     positions: str = knob("official", "rotary positions: counted anew, or original", choices=PLACES)
 
     name: ClassVar[str] = "cdpruner"

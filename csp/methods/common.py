@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from csp.decoder import View
 
 SPACES = ("clip", "words")
+MEETING = "where words meet patches: CLIP's common space, or the decoder's embeddings in its place"
 TEXTS = ("question", "query")
 
 
