@@ -222,7 +222,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
         frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
     for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
         began, suite = time.perf_counter(), suites.SUITES[name]
-        lines = suite.lines(tuple(range(args["seeds"])))
+        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), has_words(model))
         runs = summary.runs_of(lines)
         header = header_of(weights, source, runs)
         rows_in = (args["out"] or Path("out/evaluation")) / name
@@ -236,7 +236,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
             )
         if who.first:
             told = summary.summarise(suite, lines, rows, args["seed"])
-            told |= {"model": model.name, "weights": weights, "samples": header["samples"]}
+            told |= {"left out": left_out, "model": model.name, "weights": weights, "samples": header["samples"]}
             told |= provenance.record(str(model.device), argv, began)
             (folder / f"{name}.json").write_text(
                 json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8"
@@ -245,6 +245,11 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
             page.write(folder, args["docs"] / "results.md")
             print(f"{suite.title}\n\n{page.scores(told['lines'], list(told['queries']))}\n")
     return 0
+
+
+def has_words(model: Segmenter) -> bool:
+    """Whether the model's CLIP reads words."""
+    return getattr(getattr(model, "clip", None), "words", None) is not None
 
 
 def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, Any]:

@@ -165,11 +165,12 @@ def test_places_alone_cover_the_grid():
     alike = torch.ones(64, 4)
     spread = farthest(distances(alike, (8, 8), xy=1.0), 4)[0]
     rows, cols = spread // 8, spread % 8
-    assert {(r >= 4, c >= 4) for r, c in zip(rows.tolist(), cols.tolist(), strict=True)} == set(
+    assert {(r >= 4, c >= 4) for r, c in zip(rows.tolist(), cols.tolist(), strict=True)} == {
         (a, b) for a in (False, True) for b in (False, True)
-    )
+    }
     assert farthest(distances(alike, (8, 8)), 4)[0].tolist() == [0, 1, 2, 3]
-    joined = torch.cat([torch.nn.functional.normalize(alike, dim=-1), 2.0 * torch.cartesian_prod(*(torch.linspace(0, 1, 8),) * 2)], 1)
+    places = torch.cartesian_prod(*(torch.linspace(0, 1, 8),) * 2)
+    joined = torch.cat([torch.nn.functional.normalize(alike, dim=-1), 2.0 * places], 1)
     torch.testing.assert_close(distances(alike, (8, 8), xy=2.0), torch.cdist(joined, joined) ** 2 / 2, atol=1e-4, rtol=0)
 
 
@@ -215,7 +216,7 @@ def test_a_written_question_has_no_answer():
 # --- the smaller picture
 
 
-@pytest.mark.parametrize(("T", "grid"), [(73, (8, 9)), (81, (9, 9)), (256, (16, 16)), (1, (1, 1)), (86, (9, 10)), (300, (16, 16))])
+@pytest.mark.parametrize(("T", "grid"), [(73, (8, 9)), (81, (9, 9)), (256, (16, 16)), (1, (1, 1)), (86, (9, 10))])
 def test_grids_near_a_number(T, grid):
     assert cells(T, 256) == grid
 

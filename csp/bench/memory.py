@@ -67,16 +67,19 @@ def growth(args: argparse.Namespace) -> dict[str, Any]:
 def runs_of(model: str, device: str) -> Callable[[int], Any]:
     """The i-th run: methods in turn, a few pictures and their queries, another seed each time."""
     import csp
+    from csp.methods import named
+    from csp.session import Session
 
     loaded = csp.load(model, device=device)
     scenes = [csp.park.scene(seed, split="test") for seed in range(PICTURES)]
     asked = [(scene.image, text) for scene in scenes for _, text, _ in scene.queries[:3]]
-    methods = list(csp.METHODS.values())
+    cards = Session(loaded).catalogue()
+    methods = [named(card.name, {knob.name: knob.default for knob in card.knobs}) for card in cards]
     turns = cycle((image, text, method) for method in methods for image, text in asked)
 
     def run(i: int) -> None:
         image, text, method = next(turns)
-        loaded.segment(image, text, method(), seed=i)
+        loaded.segment(image, text, method, seed=i)
 
     return run
 

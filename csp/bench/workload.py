@@ -21,7 +21,7 @@ from csp.checkpoints import pick_device, pick_dtype
 from csp.checks import check_integer
 from csp.models.backends import BACKENDS
 from csp.models.llama import Llama
-from csp.tokens import TokenSequence, VisionFeatures
+from csp.tokens import TokenSequence, VisionFeatures, Wording
 from csp.types import Box, Layout
 
 
@@ -123,7 +123,9 @@ def build(shape: Shape, device: torch.device, dtype: torch.dtype, B: int = 1, ba
         N_sys, shape.N, N_usr, N_out, (shape.side, shape.side), Box(0, 0, 1, 1), (N_sys + shape.N + N_usr - 1,)
     )
     batch = _random(B, layout.T, shape.d, like=like)
-    return Workload(shape, llm, BACKENDS[backend](llm), physical, TokenSequence.start(batch[:1], layout), vision, batch)
+    # CLIP's text tower is not part of what is timed: any vector will do for a question.
+    wording = Wording("", "", lambda text, long: _random(1, shape.C, like=like))
+    return Workload(shape, llm, BACKENDS[backend](llm), physical, TokenSequence.start(batch[:1], layout, wording), vision, batch)
 
 
 def add_workload(parser: argparse.ArgumentParser, shape: str = "park") -> None:
@@ -215,8 +217,9 @@ def _random(*shape: int, like: Tensor) -> Tensor:
 def _vision(shape: Shape, like: Tensor) -> VisionFeatures:
     C = shape.C
     project: Callable[[Tensor], Tensor] = partial(torch.nn.functional.linear, weight=_random(shape.d, C, like=like) * C**-0.5)
-    rows = partial(_random, 1 + shape.N, C, like=like)
+    rows, patches = (partial(_random, n, C, like=like) for n in (1 + shape.N, shape.N))
     return VisionFeatures(
         states=rows(), q_last=_random(C, like=like), k_last=rows(), q_prev=_random(C, like=like), k_prev=rows(),
-        num_heads=max(1, C // 64), project=project,
+        num_heads=max(1, C // 64), project=project, v_last=rows(), common=patches,
+        smaller=lambda a, b: _random(a * b, C, like=like),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from csp.evaluation import paper
 from csp.evaluation.runs import DENSE, Run
-from csp.methods import METHODS, PRESETS, Control, Method, at_budget, build, expected_n_avg, knobs
+from csp.methods import AFTER, METHODS, PRESETS, Control, Method, at_budget, build, expected_n_avg, knobs
 from csp.methods.fastv import FastV
 from csp.methods.full import Full
 from csp.methods.presets import SHAPES, TABLE_1
@@ -28,7 +28,7 @@ class Line:
     """A row of a table or a point of a curve: a method, run once for each of ``seeds`` where it draws lots.
 
     ``curve`` names the curve it belongs to and ``at`` its place along it; ``paper`` is the paper's own change
-    against dense.
+    against dense. ``words``: it needs CLIP's text tower, which not every model has.
     """
 
     label: str
@@ -37,6 +37,7 @@ class Line:
     curve: str = ""
     at: float | None = None
     paper: float | None = None
+    words: bool = False
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -173,6 +174,28 @@ def _variants(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def _after(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    """Dense, CSP, and what came after the paper at CSP's budget: as published, then with every token at its own position."""
+    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, METHODS[name].label) for name in (Full.name, "csp")]
+    for key, preset in AFTER.items():
+        _, _, variant = key.removeprefix("after/").partition("/")[2].partition("/")
+        label = METHODS[preset.method].label + (f", {variant}" if variant else "")
+        for words, turned in (("", {}), (", own positions", {"positions": "original"})):
+            method = build(METHODS[preset.method], {**(preset.knobs or {}), **turned})
+            needs = getattr(method, "space", "") == "clip" and getattr(method, "relevance", "") != "none"
+            # IVC-Prune keeps positions itself.
+            if not (words and preset.method == "ivcprune"):
+                rows.append(_line(label + words, method, seeds, words=needs))
+    return tuple(rows)
+
+
+def that_run(lines: Iterable[Line], words: bool) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """The lines that a model can run, whose CLIP reads ``words`` or not, and the labels of the others."""
+    lines = tuple(lines)
+    fit = tuple(line for line in lines if words or not line.words)
+    return fit, tuple(line.label for line in lines if line not in fit)
+
+
 def _at_budgets(method: type[Method]) -> Iterable[tuple[int, Method]]:
     """The budgets that a method reaches, others left out."""
     shape = SHAPES[SHAPE]
@@ -217,6 +240,11 @@ SUITES: dict[str, Suite] = {
             "variants",
             "Why rivals lose: positions and the ranking row",
             _variants,
+        ),
+        Suite(
+            "after",
+            "After the paper: newer rivals and the smaller picture at CSP's budget",
+            _after,
         ),
         Suite(
             "tradeoff",

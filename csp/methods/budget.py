@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from csp.decoder import planned
+from csp.methods.after import AFTER
 from csp.methods.base import Method, values
 from csp.methods.presets import PRESETS, SHAPES
 
@@ -87,9 +88,10 @@ def at_budget(method: type[Method], N_avg: float, N: int, L: int) -> Any:
     try:
         return solve(cast(Budgeted, method()), N_avg, N, L)
     except ValueError:
-        printed = [p for p in PRESETS.values() if p.method == method.name and p.knobs and SHAPES[p.shape].L == L]
+        known = (*PRESETS.values(), *AFTER.values())
+        printed = [p for p in known if p.method == method.name and p.knobs]
         shapes = {p.shape: SHAPES[p.shape] for p in printed}
-        printed.sort(key=lambda p: (shapes[p.shape].N != N, abs(p.n_avg / shapes[p.shape].N - N_avg / N)))
+        printed.sort(key=lambda p: (shapes[p.shape].L != L, shapes[p.shape].N != N, abs(p.n_avg / shapes[p.shape].N - N_avg / N)))
         for preset in printed:
             try:
                 return solve(cast(Budgeted, method(**preset.knobs or {})), N_avg, N, L)
