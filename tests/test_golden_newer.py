@@ -96,7 +96,7 @@ def check_handed_on(method, golden, texts: str | None = None) -> None:
 def test_divprune(id):
     golden, T = tiny.newer("vision").run(id), params(id)["T"]
     assert share(params(id)["ratio"], 256) == T
-    distance = distances(tiny.newer("vision")("input.projected"), GRID)
+    distance = distances(tiny.newer("vision")("input.projected"))
     order, gaps = farthest(distance, T)
     assert order.tolist() == golden["order"].tolist()
     torch.testing.assert_close(gaps, golden["scores"], atol=2e-6, rtol=0)

@@ -15,7 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPVisio
 import csp
 from csp.methods import expected_n_avg
 from csp.methods.cdpruner import CDPruner, greedy_map, kernel, relevance
-from csp.methods.divprune import DivPrune, distances, farthest, share
+from csp.methods.divprune import DivPrune, distances, farthest, places, share
 from csp.methods.ivcprune import IVCPrune
 from csp.methods.litelvlm import LiteLVLM, select
 from csp.methods.smaller import SmallerPicture, cells, middles, shown
@@ -147,9 +147,9 @@ def test_farthest_is_nested_and_never_repeats(distinct, T, copies, seed):
     points = torch.randn(distinct, 3, generator=torch.Generator().manual_seed(seed))
     points = torch.cat([points, points[:copies]])
     T = min(T, len(points))
-    order, gaps = farthest(distances(points, (1, len(points))), T)
+    order, gaps = farthest(distances(points), T)
     assert len(set(order.tolist())) == T
-    fewer, _ = farthest(distances(points, (1, len(points))), max(1, T - 1))
+    fewer, _ = farthest(distances(points), max(1, T - 1))
     assert order[: max(1, T - 1)].tolist() == fewer.tolist()
     # Each is the one farthest from those before it (copies of what was taken come last, at distance 0).
     assert (gaps[1:].diff() <= 1e-6).all()
@@ -163,15 +163,13 @@ def test_shares_round_half_to_even():
 def test_places_alone_cover_the_grid():
     """Features that say nothing: with xy the walk spreads over the picture, without it the lowest indices are taken."""
     alike = torch.ones(64, 4)
-    spread = farthest(distances(alike, (8, 8), xy=1.0), 4)[0]
-    rows, cols = spread // 8, spread % 8
-    assert {(r >= 4, c >= 4) for r, c in zip(rows.tolist(), cols.tolist(), strict=True)} == {
-        (a, b) for a in (False, True) for b in (False, True)
-    }
-    assert farthest(distances(alike, (8, 8)), 4)[0].tolist() == [0, 1, 2, 3]
-    places = torch.cartesian_prod(*(torch.linspace(0, 1, 8),) * 2)
-    joined = torch.cat([torch.nn.functional.normalize(alike, dim=-1), 2.0 * places], 1)
-    torch.testing.assert_close(distances(alike, (8, 8), xy=2.0), torch.cdist(joined, joined) ** 2 / 2, atol=1e-4, rtol=0)
+    at = places(tiny.layout(N=64, grid=(8, 8), I_seg=(70,)))
+    assert at[0].tolist() == [1 / 16, 1 / 16] and at[-1].tolist() == [15 / 16, 15 / 16] and at[1].tolist() == [1 / 16, 3 / 16]
+    corners = at[farthest(distances(alike, at, xy=1.0), 4)[0]] > 0.5
+    assert len({tuple(corner) for corner in corners.tolist()}) == 4
+    assert farthest(distances(alike, at), 4)[0].tolist() == [0, 1, 2, 3]
+    joined = torch.cat([torch.nn.functional.normalize(alike, dim=-1), 2.0 * at], 1)
+    torch.testing.assert_close(distances(alike, at, xy=2.0), torch.cdist(joined, joined) ** 2 / 2, atol=1e-4, rtol=0)
 
 
 def test_beyond_the_rank_nothing_is_lost_or_repeated():

@@ -21,6 +21,7 @@ from csp.decoder import Choice, Stage, View
 from csp.methods.base import check_knobs, check_N, knob
 from csp.methods.rows import PLACES, numbering
 from csp.tokens import by_score
+from csp.trace import Layout
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DivPrune:
 
     def _keep(self, view: View) -> Choice:
         image = view.start.image
-        order, nearest = farthest(distances(image.hidden[0], view.layout.grid, self.xy), self.T)
+        order, nearest = farthest(distances(image.hidden[0], places(view.layout) if self.xy else None, self.xy), self.T)
         # How far each was from those chosen before it; the others were never ranked against one another.
         score = torch.full((view.layout.N,), torch.nan).scatter(0, order, nearest)
         return Choice(image.take(order.sort().values), score, "distance")
@@ -61,18 +62,23 @@ def share(ratio: float, N: int) -> int:
     return round(ratio * N)
 
 
-def distances(features: Tensor, grid: tuple[int, int], xy: float = 0.0) -> Tensor:
+def places(layout: Layout) -> Tensor:
+    """Middles of the patches, float32 [N, 2], in shares of what the vision tower saw: the whole is 1 high and 1 wide."""
+    boxes, crop = torch.tensor([layout.patch_box(patch) for patch in range(layout.N)]), layout.crop
+    x, y = boxes[:, [0, 2]].mean(dim=1) - crop.x0, boxes[:, [1, 3]].mean(dim=1) - crop.y0
+    return torch.stack([y / (crop.y1 - crop.y0), x / (crop.x1 - crop.x0)], dim=1)
+
+
+def distances(features: Tensor, places: Tensor | None = None, xy: float = 0.0) -> Tensor:
     """1 - cosine of every two of the ``features`` [N, d], float32 [N, N].
 
-    ``xy`` > 0 adds half the squared distance of their places on the ``grid`` (rows, cols), whose sides are 1 long, times
-    xy squared: together half the squared distance of unit features with xy (row, col) joined to them.
+    ``xy`` > 0 adds half the squared distance of their ``places`` [N, 2], times xy squared: together half the squared
+    distance of unit features with xy times their places joined to them.
     """
     unit = normalize(features.detach().float().cpu(), dim=-1)
     distance = 1 - unit @ unit.T
-    if xy:
-        rows, cols = (torch.arange(side) / max(1, side - 1) for side in grid)
-        place = torch.cartesian_prod(rows, cols)
-        distance = distance + xy**2 * torch.cdist(place, place, compute_mode="donot_use_mm_for_euclid_dist") ** 2 / 2
+    if xy and places is not None:
+        distance = distance + xy**2 * torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist") ** 2 / 2
     return distance
 
 
