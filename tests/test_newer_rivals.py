@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 import csp
+from csp.decoder import decode_all
 from csp.methods import expected_n_avg
 from csp.methods.cdpruner import CDPruner, greedy_map, kernel, relevance
 from csp.methods.divprune import DivPrune, distances, farthest, places, share
@@ -21,6 +22,8 @@ from csp.methods.litelvlm import LiteLVLM, select
 from csp.methods.smaller import SmallerPicture, cells, middles, shown
 from csp.models.clip import ClipTower
 from csp.models.common_space import CommonSpace
+from csp.models.llama import Llama
+from csp.shared import Together
 from csp.tokens import Wording
 from csp.trace import Box
 
@@ -105,16 +108,12 @@ def test_numbers_and_places_of_what_is_kept(method):
 @pytest.mark.parametrize("method", SMALL, ids=repr)
 def test_together_and_alone(method):
     """Two queries in one batch are two queries by themselves."""
-    from csp.models.llama import Llama
-    from csp.shared import decode_together
-
     starts = [start(), replace(start(), hidden=start().hidden + 0.1 * (start().slots >= 19)[None, :, None])]
-    plan = method.plan(tiny.N, 8)
-    together, _ = decode_together(Llama(tiny.llama()), starts, plan, vision())
-    for begun, both in zip(starts, together, strict=True):
+    both = decode_all(Together(Llama(tiny.llama())), starts, method.plan(tiny.N, 8), [vision()] * 2)
+    for begun, together in zip(starts, both, strict=True):
         alone = tiny.run(method, sequence=begun, vision=vision())
-        torch.testing.assert_close(both.seg_state, alone.seg_state, atol=1e-5, rtol=0)
-        assert both.trace.stages[-1].slots.tolist() == alone.trace.stages[-1].slots.tolist()
+        torch.testing.assert_close(together.seg_state, alone.seg_state, atol=1e-5, rtol=0)
+        assert together.trace.stages[-1].slots.tolist() == alone.trace.stages[-1].slots.tolist()
 
 
 def test_the_words_of_the_query_decide():

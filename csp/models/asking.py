@@ -225,7 +225,7 @@ def ask(
     seen = [encoded[id(picture)] for picture in pictures]
     most = question.max_new_tokens if question.generated else 0
     starts = [
-        TokenSequence.start(*model.embed(s, item.prompt, most), model.wording(item.prompt, item.query))
+        TokenSequence.start(*model.embed(s, item.prompt, most), model.wording(item.prompt, item.request.query))
         for s, item in zip(seen, items, strict=True)
     ]
     watch.lap("vision")
