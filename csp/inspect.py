@@ -47,10 +47,12 @@ def inspect(name: str | Path, clip: str | Path | None = None, sam: str | Path | 
     """
     from csp.checkpoints import find, load
     from csp.models.decoders import decoder_config
+    from csp.models.sa2va import is_sa2va, text_config
     from csp.models.weights import LoadReport, read_json
 
     folder = find(name)
-    decoder_config(read_json(folder / "config.json"))
+    config = read_json(folder / "config.json")
+    text_config(config) if is_sa2va(config) else decoder_config(config)
     report = LoadReport(str(folder), strict=False)
     problems: list[str] = []
     model = None
@@ -77,7 +79,7 @@ def _lacking(report: Any) -> tuple[tuple[str, list[str]], ...]:
 
 
 def _sizes(model: LisaSegmenter, folder: Path) -> dict[str, str]:
-    config, vision, vit = model.llm.config, model.clip.model.config, model.mask_head.sam.image_encoder
+    config = model.llm.config
     yolo = sorted((folder / "yolo").glob("*.yaml"))
     heads = f"{config.num_attention_heads} heads"
     if config.num_key_value_heads != config.num_attention_heads:
@@ -85,12 +87,10 @@ def _sizes(model: LisaSegmenter, folder: Path) -> dict[str, str]:
     return {
         "decoder": f"{model.L} layers of width {config.hidden_size}, MLP {config.intermediate_size}, {heads}, "
         f"{config.vocab_size} rows, {config.max_position_embeddings} positions, eps {config.rms_norm_eps:g}",
-        "vision": f"{vision.num_hidden_layers} layers of width {vision.hidden_size}, {model.clip.image_size} pixels in "
-        f"patches of {vision.patch_size}: {model.clip.grid[0]} x {model.clip.grid[1]} = {model.N} image tokens",
+        "vision": model.clip.describe(),
         "projector": _widths(model.projector),
         "text_hidden_fcs": _widths(model.text_hidden_fcs),
-        "sam": f"{len(vit.blocks)} layers of width {vit.pos_embed.shape[-1]}, {model.mask_head.image_size} pixels, prompts of "
-        f"{_widths(model.text_hidden_fcs).rpartition(' ')[2]}",
+        "sam": f"{model.mask_head.describe()}, prompts of {_widths(model.text_hidden_fcs).rpartition(' ')[2]}",
         "lm_head": "there: it can write answers" if model.lm_head is not None else "none: masks only",
         "instances": yolo[0].stem if yolo else "none: no Seg-First without instances=",
     }
@@ -105,17 +105,17 @@ def _widths(module: Any) -> str:
 
 def _check(model: LisaSegmenter) -> dict[str, Any]:
     """Where a query would put everything, by the code that will put it there."""
-    import numpy as np
-
-    from csp.models.clip import preprocess
+    from csp.trace import Box
 
     prompt = model.prompter(QUERY, model.answer, model.seg_row)
-    _, crop = preprocess(np.zeros((*PICTURE, 3), np.uint8), model.clip.image_size)
-    layout = model.layout(prompt, crop)
+    H, W = PICTURE
+    views = model.clip.views(H, W)
+    crop, tiles = (views[0].crop, ()) if len(views) == 1 else (Box(0, 0, W, H), views)
+    layout = model.layout(prompt, crop, tiles=tiles)
     after = (*prompt.usr, *prompt.out)
     read = [slot - layout.N_sys - layout.N for slot in layout.I_seg]
     names = [prompt.words[at] if at < len(prompt.words) else "[SEG]" for at in read]
-    H, W = PICTURE
+    x0, y0, x1, y1 = crop
     return {
         "query": QUERY,
         "[SEG] id": model.prompter.seg_id,
@@ -126,7 +126,8 @@ def _check(model: LisaSegmenter) -> dict[str, Any]:
         "[SEG] slots": [layout.N_sys + layout.N + i for i, token in enumerate(after) if token == model.prompter.seg_id],
         "crop": [round(value, 1) for value in crop],
         "picture": [W, H],
-        "seen": round((crop.x1 - crop.x0) * (crop.y1 - crop.y0) / (W * H), 4),
+        "seen": round((x1 - x0) * (y1 - y0) / (W * H), 4),
+        "tiles": len(tiles),
     }
 
 
@@ -163,7 +164,7 @@ def report(found: Inspection) -> str:
         names = found.weights[what]
         lines.append(f"{what:16} " + (f"{len(names)}: {_some(names)}" if names else "none"))
     if found.weights["left out"]:
-        lines.append(f"{'left out':16} {found.weights['left out']} (rotary tables and position ids, never used)")
+        lines.append(f"{'left out':16} {found.weights['left out']} (rotary tables, position ids, a video's memory: never used)")
     lines += [f"{'note':16} {note}" for note in found.notes]
     if found.check:
         lines += ["", *_checked(found.check)]

@@ -95,3 +95,33 @@ def write_shards(folder: Path, rows: dict[str, tuple[tuple[int, ...], str]], sha
 
 def empty(rows: dict[str, tuple[tuple[int, ...], str]]) -> dict[str, torch.Tensor]:
     return {name: torch.empty(shape, dtype=getattr(torch, kind), device="meta") for name, (shape, kind) in rows.items()}
+
+
+SA2VA = Path(__file__).parent / "data/sa2va"
+SA2VA_SIZES = {
+    "1B": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+    "4B": {"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "num_attention_heads": 16},
+}
+
+
+def sa2va_tensors(size: str) -> dict[str, tuple[tuple[int, ...], str]]:
+    """All tensors of Sa2VA at this size."""
+    listed = json.loads((SA2VA / "published.json").read_text())
+    return spelled(listed["shared"]) | spelled(listed[size])
+
+
+def write_sa2va(folder: Path, size: str) -> Path:
+    """A Sa2VA folder of the published size, without values, on the tiny tokenizer."""
+    folder.mkdir(parents=True)
+    config = json.loads((SA2VA / "sa2va-tiny/config.json").read_text())
+    config |= {"force_image_size": 448, "hidden_size": SA2VA_SIZES[size]["hidden_size"]}
+    config["template"] = {"1B": "qwen_chat", "4B": "phi3_chat"}[size]
+    config["llm_config"] |= SA2VA_SIZES[size] | {"num_key_value_heads": 2, "vocab_size": 151679}
+    config["vision_config"] |= {
+        "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 448
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in ("vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"):
+        shutil.copy(SA2VA / "sa2va-tiny" / name, folder)
+    write_shards(folder, sa2va_tensors(size), 2)
+    return folder

@@ -118,6 +118,14 @@ class ClipTower:
         """Image tokens of any picture."""
         return self.grid[0] * self.grid[1]
 
+    def describe(self) -> str:
+        """Its sizes in words."""
+        config, (rows, cols) = self.model.config, self.grid
+        return (
+            f"{config.num_hidden_layers} layers of width {config.hidden_size}, {self.image_size} pixels in patches of "
+            f"{config.patch_size}: {rows} x {cols} = {self.N} image tokens"
+        )
+
     def views(self, height: int, width: int) -> tuple[Tile, ...]:
         """What is seen of a picture of this size: its middle, all at once."""
         return (Tile(seen_box(height, width, self.image_size), self.grid),)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from csp.models.lisa import Lisa
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-MAPS = 3
-"""Attention maps of SAM's global layers that are alive at once: the products, and two sums of relative positions."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,10 @@ def footprint(
     (default: the image tokens and 100 more). A dtype of SAM's float32 rests is neglected: a few hundred numbers.
     """
     size = DTYPES[dtype].itemsize
-    encoder = _count(model.mask_head.sam.image_encoder) * size
+    encoder = _count(model.mask_head.encoder) * size
     layers: list[Any] = [module for module in model.llm.layers.modules() if isinstance(module, nn.Linear)]
     linears = sum(layer.weight.numel() for layer in layers)
-    others = [model.llm, model.clip.model, model.projector, model.text_hidden_fcs, model.mask_head.sam, model.lm_head]
+    others = [model.llm, model.clip.model, model.projector, model.text_hidden_fcs, model.mask_head.module, model.lm_head]
     weights = sum(_count(part) for part in others if part is not None) * size - encoder
     if quantize is not None:
         small = sum(stored_bytes(layer.out_features, layer.in_features, quantize) for layer in layers)
@@ -60,7 +58,7 @@ def footprint(
         offload_sam,
         weights + (0 if offload_sam else encoder),
         encoder if offload_sam else 0,
-        _encoding(model, size),
+        model.mask_head.encoding_bytes(size),
         _decoding(model, tokens or model.N + 100, size),
     )
 
@@ -69,16 +67,9 @@ def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _encoding(model: Lisa, size: int) -> int:
-    """SAM's attention over all cells of the picture at once, in its global layers."""
-    vit = model.mask_head.sam.image_encoder
-    cells = (vit.img_size // vit.patch_embed.proj.kernel_size[0]) ** 2
-    return MAPS * vit.blocks[0].attn.num_heads * cells**2 * size
-
-
 def _decoding(model: Lisa, tokens: int, size: int) -> int:
     """Keys and values of every layer, as recording keeps them for a plan of one stage, and a layer's own states."""
     config: Any = model.llm.config
-    head = config.hidden_size // config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     kept = 2 * len(model.llm.layers) * tokens * config.num_key_value_heads * head
     return (kept + tokens * (4 * config.hidden_size + 3 * config.intermediate_size)) * size

@@ -146,6 +146,16 @@ class InternTower:
         rows, cols = self.grid
         return rows * cols * (1 if self.max_tiles == 1 else self.max_tiles + 1)
 
+    def describe(self) -> str:
+        """Its sizes in words."""
+        config, (rows, cols) = self.model.config, self.grid
+        most = "one tile" if self.max_tiles == 1 else f"at most {self.max_tiles} tiles and a thumbnail"
+        return (
+            f"{config.num_hidden_layers} layers of width {config.hidden_size}, tiles of {self.image_size} pixels in patches of "
+            f"{config.patch_size[0]}, {self.factor} x {self.factor} of them a token: {rows} x {cols} = {rows * cols} image "
+            f"tokens a tile, {most}: {self.N}"
+        )
+
     def views(self, height: int, width: int) -> tuple[Tile, ...]:
         """The tiles of a picture of this size, its thumbnail last."""
         crops = tile_crops(height, width, tile_grid(height, width, self.image_size, self.max_tiles))

@@ -76,6 +76,10 @@ class Tower(Protocol):
         """Pixels of a view's side."""
         ...
 
+    def describe(self) -> str:
+        """Its sizes in words."""
+        ...
+
     def views(self, height: int, width: int) -> tuple[Tile, ...]:
         """What is looked at of a picture of this size, in the order of its tokens."""
         ...
@@ -103,6 +107,24 @@ class MaskHead(Protocol):
 
     @property
     def image_size(self) -> int: ...
+
+    @property
+    def module(self) -> Any:
+        """All of it, as one module."""
+        ...
+
+    @property
+    def encoder(self) -> Any:
+        """What of it runs once a picture."""
+        ...
+
+    def describe(self) -> str:
+        """Its sizes in words."""
+        ...
+
+    def encoding_bytes(self, size: int) -> int:
+        """The largest thing made while encoding, with numbers of ``size`` bytes."""
+        ...
 
     def encode(self, image: np.ndarray) -> tuple[Features, tuple[int, int]]:
         """Features of uint8 RGB [H, W, 3], and the (h, w) that are picture in the head's input."""

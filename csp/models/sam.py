@@ -203,6 +203,29 @@ class SamHead:
         return "sam"
 
     @property
+    def module(self) -> Any:
+        """All of it, as one module."""
+        return self.sam
+
+    @property
+    def encoder(self) -> Any:
+        """What runs once a picture."""
+        return self.sam.image_encoder
+
+    def describe(self) -> str:
+        """Its sizes in words."""
+        vit = self.encoder
+        return f"{len(vit.blocks)} layers of width {vit.pos_embed.shape[-1]}, {self.image_size} pixels"
+
+    def encoding_bytes(self, size: int) -> int:
+        """The largest thing made while encoding, with numbers of `size` bytes: attention over all cells of the picture at
+        once in a global layer, whose products and two sums of relative positions are alive together.
+        """
+        vit = self.encoder
+        cells = (vit.img_size // vit.patch_embed.proj.kernel_size[0]) ** 2
+        return 3 * vit.blocks[0].attn.num_heads * cells**2 * size
+
+    @property
     def dtype(self) -> torch.dtype:
         return self.sam.mask_decoder.iou_token.weight.dtype
 

@@ -214,6 +214,26 @@ class Sam2Head:
         return self.model.prompt_encoder.input_image_size
 
     @property
+    def module(self) -> Any:
+        """All of it, as one module."""
+        return self.model
+
+    def describe(self) -> str:
+        """Its sizes in words."""
+        trunk = self.model.config.vision_config.backbone_config
+        widths = trunk.embed_dim_per_stage
+        which = "the best of three masks" if self.best else "one mask"
+        blocks = "-".join(map(str, trunk.blocks_per_stage))
+        return f"SAM 2, {blocks} blocks of width {widths[0]} to {widths[-1]}, {self.image_size} pixels, {which}"
+
+    def encoding_bytes(self, size: int) -> int:
+        """The largest thing made while encoding, with numbers of `size` bytes: the first stage's states, keys, values and
+        the MLP's inner states, four times as wide, for every cell of the finest scale. Attention is never whole in memory.
+        """
+        width = self.model.config.vision_config.backbone_config.hidden_size
+        return (self.image_size // STRIDES[0]) ** 2 * width * 9 * size
+
+    @property
     def encoder(self) -> Any:
         """What runs once a picture."""
         return self.model.vision_encoder
