@@ -217,6 +217,16 @@ def notes_of(ran: Sequence[tuple[Entered, Ran]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for entered, _ in ran for note in entered.choice.notes))
 
 
+def attended(now: TokenSequence, rows: Tensor | None, L: int) -> tuple[np.ndarray, np.ndarray]:
+    """Recorded rows [L, n] of a stage by patch, float [L, N], and by the user's words [L, N_usr]; NaN where none are."""
+    layout = now.layout
+    if rows is None:
+        return np.full((L, layout.N), np.nan), np.full((L, layout.N_usr), np.nan)
+    rows = rows.cpu()
+    words = now.rows(range(layout.usr.start, layout.usr.stop))
+    return now.image.to_patches(rows[:, now.image_rows]).numpy(), rows[:, words].numpy()
+
+
 def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Ran]]) -> Trace:
     """Everything that ran, as numpy: the stages, each with the attention rows recorded in it."""
     records, A_SEG, A_text, n_per_layer = [], [], [], []
@@ -240,13 +250,9 @@ def trace_of(layout: Layout, ran: Sequence[tuple[Entered, Ran]]) -> Trace:
             )
         )
         n_per_layer += [image.n] * stage.L
-        if out.rows is None:
-            A_SEG.append(np.full((stage.L, layout.N), np.nan))
-            A_text.append(np.full((stage.L, layout.N_usr), np.nan))
-        else:
-            rows = out.rows.cpu()
-            A_SEG.append(image.to_patches(rows[:, now.image_rows]).numpy())
-            A_text.append(rows[:, now.rows(range(layout.usr.start, layout.usr.stop))].numpy())
+        on_image, on_text = attended(now, out.rows, stage.L)
+        A_SEG.append(on_image)
+        A_text.append(on_text)
         if out.heads is not None:
             by_head = image.to_patches(out.heads[:, :, now.image_rows]).numpy().astype(np.float16)
             heads |= dict(zip(range(done, done + stage.L), by_head, strict=True))

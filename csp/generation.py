@@ -20,11 +20,12 @@ from csp.tokens import TokenSequence
 class Memory:
     """A `csp.decoder.Runner` that keeps keys and values of what it ran, so that `step` can go on from it.
 
-    One object serves one sequence.
+    One object serves one sequence. ``ran`` is what every stage ran on.
     """
 
     def __init__(self, layers: CachingLayers) -> None:
         self.layers = layers
+        self.ran: list[TokenSequence] = []
         self._past: dict[int, tuple[KV, ...]] = {}
         self._next: dict[int, int] = {}
 
@@ -35,30 +36,36 @@ class Memory:
         rows = None if ranking is None else ranking[None]
         out = self.layers.extend(first, L, now.hidden, ids[None], (), rows, heads=record == "heads")
         self._past[first], self._next[first] = out.past, int(ids[-1]) + 1
+        self.ran.append(now)
         seen = None if out.rows is None else out.rows.mean(dim=(0, 2))
         heads = None if out.heads is None else out.heads.mean(dim=(0, 3))
         return [Ran(out.hidden, out.entering, seen, heads)]
 
-    def step(self, hidden: Tensor) -> Tensor:
+    def step(self, hidden: Tensor, rows: list[Tensor] | None = None) -> Tensor:
         """One more token [1, 1, d] through all layers, at the next position of each stage; [1, 1, d] before the
-        final norm.
+        final norm. ``rows`` is given what it attends to in each stage, float32 [L, n] over the n rows that the stage ran on.
         """
-        for first, past in self._past.items():
+        own = None if rows is None else torch.zeros(1, 1, dtype=torch.long)
+        for (first, past), now in zip(list(self._past.items()), self.ran, strict=True):
             ids = torch.tensor([[self._next[first]]])
-            out = self.layers.extend(first, len(past), hidden, ids, past)
+            out = self.layers.extend(first, len(past), hidden, ids, past, own)
             hidden, self._past[first] = out.hidden, out.past
             self._next[first] += 1
+            if rows is not None and out.rows is not None:
+                rows.append(out.rows[0, :, 0, : now.n])
         return hidden
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
     """Token ``ids`` in the order written. ``states`` [len(ids) + more, d] are final states after the norm: row i
-    predicted ids[i], row i + 1 is that of ids[i] itself, where it was run.
+    predicted ids[i], row i + 1 is that of ids[i] itself, where it was run. ``rows`` are those of the tokens that were
+    watched, stage by stage as of `Memory.step`.
     """
 
     ids: tuple[int, ...]
     states: Tensor
+    rows: tuple[list[Tensor], ...] = ()
 
     @property
     def n_run(self) -> int:
@@ -73,26 +80,31 @@ def write(
     embed: Callable[[Tensor], Tensor],
     lm_head: Callable[[Tensor], Tensor],
     most: int,
-    stop: Collection[int] = (),
+    stop: Collection[int] | Callable[[Sequence[int]], bool] = (),
     run_last: Collection[int] = (),
+    watch: Collection[int] = (),
 ) -> Written:
     """Greedy decoding after a prefill that left ``last`` [1, d] (before the final norm) at the prompt's end.
 
-    At each step the likeliest token follows, the lowest id of equals, until one of ``stop`` or ``most`` tokens are
-    written. A last token in ``run_last`` is run as well, so that its own state can be read.
+    At each step the likeliest token follows, the lowest id of equals, until one of ``stop``, or what ``stop`` says is an
+    end, or ``most`` tokens are written. A last token in ``run_last`` is run as well, so that its own state can be read;
+    what tokens in ``watch`` attend to is recorded.
     """
+    ended = stop if callable(stop) else lambda ids: ids[-1] in stop
     states = [memory.layers.norm(last[None])[0]]
     ids: list[int] = []
-    while len(ids) < most and not (ids and ids[-1] in stop):
+    rows: list[list[Tensor]] = []
+
+    def run(token: int) -> None:
+        hidden = embed(torch.tensor([[token]], device=last.device))
+        if token in watch:
+            rows.append([])
+        states.append(memory.layers.norm(memory.step(hidden, rows[-1] if token in watch else None))[0])
+
+    while len(ids) < most and not (ids and ended(ids)):
         if ids:
-            states.append(_after(memory, embed, ids[-1], last))
+            run(ids[-1])
         ids.append(int(lm_head(states[-1]).float().argmax(dim=-1)))
     if ids and ids[-1] in run_last:
-        states.append(_after(memory, embed, ids[-1], last))
-    return Written(tuple(ids), torch.cat(states))
-
-
-def _after(memory: Memory, embed: Callable[[Tensor], Tensor], token: int, like: Tensor) -> Tensor:
-    """The state [1, d] after the final norm of one more token."""
-    hidden = embed(torch.tensor([[token]], device=like.device))
-    return memory.layers.norm(memory.step(hidden))[0]
+        run(ids[-1])
+    return Written(tuple(ids), torch.cat(states), tuple(rows))

@@ -122,6 +122,18 @@ def test_text_states_and_masks(model: Any, golden: dict[str, np.ndarray], name: 
         assert (ours & theirs).sum() / (ours | theirs).sum() >= 0.999
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_attention_is_that_of_seg_itself(model: Any, golden: dict[str, np.ndarray], name: str) -> None:
+    """Where no [SEG] was read it is the row that ranked, the prompt's last."""
+    result = ask(model, golden, name)
+    if CASES[name]["n_masks"]:
+        theirs = golden[f"{name}/attn_seg_to_image"].mean(axis=(0, 2))
+    else:
+        theirs = golden[f"{name}/attn_last_prompt_to_image"].mean(axis=1)
+    close(result.trace.A_SEG, theirs, 2e-5)
+    assert np.isfinite(result.trace.A_text).all()
+
+
 def test_what_ranks_before_an_answer_is_the_prompts_last_row(model: Any, golden: dict[str, np.ndarray]) -> None:
     result = ask(model, golden, "g0", csp.CSP(Lc=0, Ls=2, Np=20, layer="last"))
     row = golden["g0/attn_last_prompt_to_image"][1].mean(axis=0)

@@ -70,7 +70,11 @@ class Prompter(Protocol):
     ) -> Prompt: ...
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Written tokens as text, the mark of their end left out."""
+        """Written tokens as text, the mark of their end left out unless the official code tells it."""
+        ...
+
+    def ended(self, ids: Sequence[int]) -> bool:
+        """Whether a written answer is over."""
         ...
 
 
@@ -194,6 +198,9 @@ class WordPrompt:
         )
         return replace(prompt, question=query)
 
+    def ended(self, ids: Sequence[int]) -> bool:
+        return ids[-1] == self.eos_id
+
     def decode(self, ids: Sequence[int]) -> str:
         return tidy(self.tokenizer.id_to_token(i) or "" for i in ids if i != self.eos_id)
 
@@ -282,6 +289,9 @@ class LlamaPrompt:
         words = [self._word(token) for token in usr]
         prompt = finish([self.bos_id, *self.encode(opening)], usr, out, words, self.seg_id, answer, seg_row)
         return replace(prompt, question=asked.strip())
+
+    def ended(self, ids: Sequence[int]) -> bool:
+        return ids[-1] == self.eos_id
 
     def decode(self, ids: Sequence[int]) -> str:
         named = {i: name for name, i in self.added.items()}
