@@ -45,6 +45,12 @@ def shown(value: Any, most: int = 80) -> str:
     return text if len(text) <= most + 2 else f"{text[:most]}\u2026"
 
 
+def shorten(text: str, most: int = 300) -> str:
+    """Words on one line, cut where they are long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}\u2026"
+
+
 def read_json(text: str | bytes, what: str, most: int = 2**16, depth: int = 12, finite: bool = True) -> Any:
     """A JSON value from outside: at most ``most`` characters, nested at most ``depth`` deep; ``finite``: its numbers, too.
 

@@ -7,7 +7,7 @@ as well.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -15,7 +15,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from csp import archive
+from csp import archive, reference
+from csp.reference import Reference
 from csp.trace import Box, Cost, Force, Layout, StageRecord, Trace, freeze, plain
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Cost",
     "Force",
     "Layout",
+    "Reference",
     "Request",
     "Result",
     "SegMode",
@@ -85,7 +87,8 @@ class Result:
     fallbacks taken; ``words`` the user's part of the sequence token by token, as the columns of ``A_text``.
     ``sam_input`` is the size (height, width) to which SAM's preprocessing brought the
     picture, ``sam_size`` the side of the square it was padded to. ``text`` is what the model wrote, None where the
-    answer was given.
+    answer was given. ``reference`` is what the run is looked at beside (the dense mask, the tower's own attention), where
+    it was kept with it.
     """
 
     request: Request
@@ -100,6 +103,7 @@ class Result:
     notes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     text: str | None = None
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         freeze(self, logits=np.float32, iou=np.float32, seg_state=np.float32)
@@ -127,7 +131,9 @@ class Result:
     @cached_property
     def masks(self) -> NDArray[np.bool_]:
         """bool [K, H, W] at the picture's own size, one per [SEG]."""
-        masks = self.full_logits() > 0
+        # One at a time: many masks of a large picture are small as bits and large as numbers.
+        each = [replace(self, logits=self.logits[k : k + 1]).full_logits()[0] > 0 for k in range(len(self.logits))]
+        masks = np.stack(each) if each else np.zeros((0, *self.request.image.shape[:2]), bool)
         masks.flags.writeable = False
         return masks
 
@@ -182,6 +188,9 @@ class Result:
         arrays |= {"image": self.request.image, "logits": self.logits, "iou": self.iou, "seg_state": self.seg_state}
         request = {name: plain(getattr(self.request, name)) for name in REQUEST}
         rest = {name: plain(getattr(self, name)) for name in RESULT}
+        if self.reference is not None:
+            beside, rest["reference"] = reference.pack(self.reference)
+            arrays |= beside
         archive.write(path, arrays, {"request": request, **trace_meta, "cost": asdict(self.cost), **rest})
 
     @classmethod
@@ -190,16 +199,18 @@ class Result:
 
         Raises FileNotFoundError, or ValueError for a file that is not such a run.
         """
-        arrays, meta = archive.read(path)
-        return cls(
-            request=Request(image=arrays["image"], **meta["request"]),
-            trace=archive.unpack_trace(arrays, meta),
-            cost=Cost(**meta["cost"]),
-            logits=arrays["logits"],
-            iou=arrays["iou"],
-            seg_state=arrays["seg_state"],
-            **{name: meta[name] for name in RESULT if name in meta},
-        )
+        with archive.refusing(path):
+            arrays, meta = archive.read(path)
+            return cls(
+                request=Request(image=arrays["image"], **meta["request"]),
+                trace=archive.unpack_trace(arrays, meta),
+                cost=Cost(**meta["cost"]),
+                logits=arrays["logits"],
+                iou=arrays["iou"],
+                seg_state=arrays["seg_state"],
+                reference=reference.unpack(arrays, meta["reference"]) if meta.get("reference") else None,
+                **{name: meta[name] for name in RESULT if name in meta},
+            )
 
 
 def _figures() -> Any:

@@ -14,6 +14,7 @@ from fake_session import FakeSession
 from hypothesis import given, settings, strategies as st
 from synthetic import result
 
+from csp import archive_bounds
 from csp.types import Result
 from csp.ui import permalink, saved
 from csp.ui.explore import Explore
@@ -170,10 +171,10 @@ def test_parts_that_do_not_fit_are_refused(tmp_path, changes):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(saved, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(archive_bounds, "MOST_BYTES", 10**6)
     with zipfile.ZipFile(tmp_path / "run.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("image.npy", bytes(2 * 10**6))
-    with pytest.raises(ValueError, match=r"unpacks to 1 MB, at most 0 MB"):
+    with pytest.raises(ValueError, match=r"unpacks to 1 MB in 1 parts, at most 0 MB"):
         saved.reopen(tmp_path / "run.npz")
 
 

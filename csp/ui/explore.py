@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from csp import images
 from csp.checks import check_choice, check_integer, check_number, read_json
+from csp.reference import reference
 from csp.render import figures, overlays, palette, typeset, views
 from csp.types import Request, Result
 from csp.ui.album import Album, source_of
@@ -75,7 +76,7 @@ class Explore:
                 "run, not of this one.",
             )
             # What the viewer offers to run again would run on the page's own picture and model.
-            return out | {"viewer": packing.payload(result) | {"opened": True}}
+            return out | {"viewer": packing.saved(result) | {"opened": True}}
 
         return self._guard(work)
 
@@ -257,7 +258,7 @@ class Explore:
         if file == "run.json":
             return json.dumps(result.as_dict(), indent=1).encode(), "application/json"
         buffer = io.BytesIO()
-        result.save(buffer)
+        replace(result, reference=reference(self.session, asked.request, asked.truth)).save(buffer)
         return buffer.getvalue(), "application/octet-stream"
 
     def _guard(self, work: Callable[[], Payload]) -> Payload:

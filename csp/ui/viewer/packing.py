@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from csp.reference import Dense
 from csp.render import views, words
-from csp.types import Box, Layout, Result, StageRecord, Trace
+from csp.types import Box, Layout, Reference, Result, StageRecord, Trace
 from csp.ui.payload import data_uri
 
 SIDE = 640
@@ -61,9 +62,15 @@ class Block:
         return base64.b64encode(zlib.compress(b"".join(self.parts), 6)).decode("ascii")
 
 
+def saved(result: Result) -> dict[str, Any]:
+    """A run that was kept with all that it is looked at beside, or with as much of it as there is."""
+    known = result.reference or Reference()
+    return payload(result, known.dense, known.truth, cls=known.cls, objects=known.instances)
+
+
 def payload(
     result: Result,
-    dense: Result | None = None,
+    dense: Result | Dense | None = None,
     truth: NDArray[np.bool_] | None = None,
     *,
     cls: NDArray[np.floating] | None = None,
@@ -105,7 +112,7 @@ def payload(
     }
 
 
-def _head(result: Result, dense: Result | None, truth: NDArray[np.bool_] | None) -> dict[str, Any]:
+def _head(result: Result, dense: Result | Dense | None, truth: NDArray[np.bool_] | None) -> dict[str, Any]:
     trace, request, layout = result.trace, result.request, result.trace.layout
     sy, sx = (v / p for v, p in zip(view_size(request.image.shape[:2]), request.image.shape[:2], strict=True))
     crop = Box(layout.crop.x0 * sx, layout.crop.y0 * sy, layout.crop.x1 * sx, layout.crop.y1 * sy)
@@ -157,7 +164,7 @@ def _stage(trace: Trace, record: StageRecord) -> dict[str, Any]:
     }
 
 
-def _bill(result: Result) -> dict[str, float]:
+def _bill(result: Result | Dense) -> dict[str, float]:
     thinking = sum(float(result.ms.get(part, 0.0)) for part in ("select", "decoder"))
     return {"n_avg": result.cost.n_avg, "flops": float(result.cost.flops), "ms": round(thinking, 2)}
 
