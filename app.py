@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--proxy", action="store_true", help="a proxy stands before the page: believe its headers, any host name")
+    parser.add_argument("--mcp", action="store_true", help="offer the page's endpoint to agents as a tool (MCP)")
     args = parser.parse_args()
     # A Space is always behind the hub's.
     proxy = args.proxy or "SPACE_ID" in os.environ
@@ -44,7 +45,7 @@ def main() -> int:
     gc.disable()
     import csp
     from csp.session import Session, runnable
-    from csp.ui import build, gpu_is_lent, launch_options
+    from csp.ui import build, gpu_is_lent, launch_options, offer
 
     # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
     backend = "plain" if gpu_is_lent() else args.backend
@@ -61,7 +62,11 @@ def main() -> int:
     page = build(session)
     gc.freeze()
     gc.enable()
-    page.launch(server_name=args.host, server_port=args.port, **launch_options(args.host, proxy))
+    options = launch_options(args.host, proxy, args.mcp)
+    page.launch(server_name=args.host, server_port=args.port, prevent_thread_lock=True, **options)
+    if args.mcp:
+        offer(page)
+    page.block_thread()
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from csp.checks import check_choice, check_integer, check_number
+from csp.checks import check_choice, check_integer, check_number, shown
 
 T = TypeVar("T")
 Kind = Literal["choice", "switch", "integer", "number", "integers", "numbers", "text"]
@@ -64,10 +64,10 @@ class Knob:
             return check_choice(self.name, value, self.choices)
         if self.kind in ("integers", "numbers"):
             if not isinstance(value, tuple | list) or not value:
-                raise ValueError(f"{self.name} must be a list of numbers such as {self.default}, got {value!r}")
+                raise ValueError(f"{self.name} must be a list of numbers such as {self.default}, got {shown(value)}")
             return tuple(map(self._check_one, value))
         if self.kind == "switch" and not isinstance(value, bool):
-            raise ValueError(f"{self.name} must be true or false, got {value!r}")
+            raise ValueError(f"{self.name} must be true or false, got {shown(value)}")
         return value if self.kind in ("switch", "text") else self._check_one(value)
 
     def _check_one(self, value: Any) -> float:
@@ -94,7 +94,7 @@ class Knob:
         try:
             return int(text) if whole else float(text)
         except ValueError:
-            raise ValueError(f"{self.name} must be {'an integer' if whole else 'a number'}, got {text!r}") from None
+            raise ValueError(f"{self.name} must be {'an integer' if whole else 'a number'}, got {shown(text)}") from None
 
     def as_text(self, value: Any) -> str:
         """What `parse` reads ``value`` from."""
@@ -106,11 +106,11 @@ class Knob:
 
     def from_json(self, value: Any) -> Any:
         """A value as JSON carries it: 8.0 for 8, a list for a tuple. What is not of the knob's kind is left to be refused."""
-        if isinstance(value, list):
-            return tuple(map(self.from_json, value))
-        if self.kind in ("integer", "integers") and isinstance(value, float) and value.is_integer():
-            return int(value)
-        return value
+        return tuple(map(self._from_json_one, value)) if isinstance(value, list) else self._from_json_one(value)
+
+    def _from_json_one(self, value: Any) -> Any:
+        whole = self.kind in ("integer", "integers") and isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value
 
 
 def knob(

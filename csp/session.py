@@ -7,7 +7,7 @@ neither torch nor files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,6 +137,14 @@ class Session:
             seg_mode=request.seg_mode,
             template=request.template,
         )
+
+    def run_all(self, request: Request, queries: Sequence[str]) -> list[Result]:
+        """A request with each of these queries in place of its own; several share what they can. Raises ValueError as `run`."""
+        if len(queries) == 1:
+            return [self.run(replace(request, query=queries[0]))]
+        method = named(request.method, request.knobs)
+        how: dict[str, Any] = {name: getattr(request, name) for name in ("seed", "force", "seg_mode", "template")}
+        return self.model.segment(request.image, list(queries), method, **how)
 
     def dense(self, request: Request) -> Result:
         """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""

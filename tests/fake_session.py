@@ -80,6 +80,9 @@ class FakeSession:
         forced = replace(made.trace, forced=request.force or {})
         return replace(made, request=request, notes=notes, trace=forced)
 
+    def run_all(self, request: Request, queries: list[str]) -> list[Result]:
+        return [self.run(replace(request, query=query)) for query in queries]
+
     def dense(self, request: Request) -> Result:
         return self.run(replace(request, method="full", knobs={}, force=None))
 

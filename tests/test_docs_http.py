@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from serving import page
+
+from csp.ui.api import FIRST, LATER
 
 DOC = (Path(__file__).parents[1] / "docs" / "http.md").read_text()
 
@@ -47,4 +50,10 @@ def test_the_curl_example(url, folder):
 def test_the_table_names_every_parameter():
     rows = re.findall(r"^\| (`[^|]+) \|", DOC.partition("## The run as JSON")[0], re.M)
     named = re.findall(r"`(\w+)`", " ".join(rows))
-    assert named == ["image", "query", "method", "Lc", "Nc", "Ls", "Np", "cluster", "seed"]
+    assert named == [*FIRST, *LATER]
+
+
+@pytest.mark.parametrize("address", re.findall(r"`http://127\.0\.0\.1:7860(/gradio_api/(?:info|openapi\.json))`", DOC))
+def test_the_descriptions_are_where_the_page_says(url, address):
+    with urllib.request.urlopen(url + address) as stream:
+        assert "run" in stream.read().decode()

@@ -16,7 +16,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from serving import page
 
+from csp.methods import METHODS, knobs
+
 NAMES = ["image", "query", "method", "Lc", "Nc", "Ls", "Np", "cluster", "seed"]
+LATER = ["knobs", "template", "seg_mode", "strip"]
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +70,74 @@ def test_one_public_endpoint_with_the_documented_parameters(client):
     assert list(info["named_endpoints"]) == ["/run"]
     assert info["unnamed_endpoints"] == {}
     run = info["named_endpoints"]["/run"]
-    assert [p["parameter_name"] for p in run["parameters"]] == NAMES
+    assert [p["parameter_name"] for p in run["parameters"]] == NAMES + LATER
+    assert [p["parameter_name"] for p in run["parameters"] if not p["parameter_has_default"]] == ["image", "query"]
     assert [r["label"] for r in run["returns"]] == ["mask", "stages", "run"]
 
 
 def test_run_answers_with_mask_strip_and_numbers(client, photo):
     mask, stages, run = client.predict(
-        handle_file(photo), "the red ball", "csp", 7, 80, 7, 8, "seg-first", 3, api_name="/run"
+        handle_file(photo), "the red ball", "csp", 7, 80, 7, 8, "seg-first", 3, strip=True, api_name="/run"
     )
     seen = np.asarray(Image.open(mask))
     assert seen.shape == (60, 80) and set(np.unique(seen)) <= {0, 255} and seen.any()
     assert Image.open(stages).size[0] == 2100
     assert run["request"]["knobs"] == {"Lc": 7, "Nc": 80, "Ls": 7, "Np": 8, "cluster": "seg-first"}
     assert run["request"]["seed"] == 3
+
+
+def test_a_strip_is_drawn_only_when_asked_for(client, photo, monkeypatch):
+    monkeypatch.setattr("csp.render.figures.stages", lambda *args, **more: pytest.fail("drawn"))
+    mask, stages, run = client.predict(handle_file(photo), "the red ball", api_name="/run")
+    assert stages is None and Image.open(mask).size == (80, 60) and run["request"]["query"] == "the red ball"
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if knobs(method)])
+def test_every_knob_of_every_method_gets_through(client, served, photo, method):
+    """As JSON carries them: lists for tuples, and a whole float where an integer is meant."""
+    own = {knob.name: knob.default for knob in knobs(METHODS[method])}
+    sent = {name: float(value) if isinstance(value, int) else value for name, value in own.items()}
+    _, _, run = client.predict(handle_file(photo), "the red ball", method=method, knobs=sent, api_name="/run")
+    assert run["request"]["method"] == method
+    assert served[1].requests[-1].knobs == own
+    assert all(type(served[1].requests[-1].knobs[name]) is type(value) for name, value in own.items())
+
+
+def test_knobs_stand_over_the_papers_parameters(client, served, photo):
+    client.predict(handle_file(photo), "x", Nc=80, Np=4, knobs={"Nc": 32}, api_name="/run")
+    assert served[1].requests[-1].knobs == {"Lc": 8, "Nc": 32, "Ls": 6, "Np": 4, "cluster": "uniform"}
+
+
+def test_template_and_mode_get_through(client, served, photo):
+    client.predict(handle_file(photo), "x", template="sentence", seg_mode="generated", api_name="/run")
+    asked = served[1].requests[-1]
+    assert asked.template == "sentence" and asked.seg_mode == "generated"
+
+
+def test_several_queries_come_back_in_order_each_with_its_mask(client, photo):
+    mask, _, runs = client.predict(handle_file(photo), ["the red ball", "nothing", "a tree"], api_name="/run")
+    assert [run["request"]["query"] for run in runs] == ["the red ball", "nothing", "a tree"]
+    assert all(run["mask"]["size"] == [60, 80] and sum(run["mask"]["counts"]) == 4800 for run in runs)
+    assert runs[1]["mask"]["counts"] == [4800] and runs[0]["mask_pixels"] == sum(runs[0]["mask"]["counts"][1::2])
+    assert np.asarray(Image.open(mask)).any()
+    (alone,) = client.predict(handle_file(photo), ["the red ball"], api_name="/run")[2]
+    assert alone["mask"] == runs[0]["mask"]
+
+
+def test_nine_values_are_enough(url, photo):
+    """A call in plain HTTP, made before there were more, and one with some of the later values."""
+    data = "data:image/png;base64," + base64.b64encode(Path(photo).read_bytes()).decode()
+    first = [{"url": data}, "the red ball", "csp", 8, 64, 6, 16, "uniform", 0]
+    for more in ([], [{"Nc": 32}], [None, "chat"], ['{"Nc": 32}', "chat", "teacher", False]):
+        answer = call(url, first + more)
+        assert "event: complete" in answer and ('"Nc": 32' in answer) == (bool(more) and more[0] is not None)
+
+
+def test_the_openapi_description_is_where_the_docs_say(url):
+    with urllib.request.urlopen(url + "/gradio_api/openapi.json") as stream:
+        described = json.load(stream)
+    assert described["openapi"].startswith("3.")
+    assert [path for path in described["paths"] if "run" in path]
 
 
 def test_defaults_and_names(client, photo):
@@ -106,6 +164,16 @@ def test_a_plain_http_call_with_the_picture_inside(url, photo):
         ({"seed": -4}, "seed must be"),
         ({"cluster": "best"}, "cluster must be one of"),
         ({"method": "../x"}, "method must be one of"),
+        ({"knobs": {"K": 2}}, "csp has no knob 'K'; it has Lc, Nc"),
+        ({"knobs": {"Nc": [1, [2]]}}, "Nc must be an integer"),
+        ({"knobs": [1]}, 'knobs must be an object such as {"K": 2'),
+        ({"knobs": "[" * 3000}, "knobs"),
+        ({"method": "sparsevlm", "knobs": {"layers": [[2], 5]}}, "layers must be an integer"),
+        ({"template": "poem"}, "template must be one of auto, refer, sentence, chat"),
+        ({"seg_mode": 3}, "seg_mode must be one of teacher, generated"),
+        ({"query": []}, "the number of queries must be in 1..16, got 0"),
+        ({"query": ["x"] * 17}, "the number of queries must be in 1..16, got 17"),
+        ({"query": ["x", ""]}, "the query is empty"),
         ({"image": None}, "there is no picture"),
         ({"image": {"url": "data:image/png;base64,@@"}}, "cannot be decoded"),
         ({"image": {"url": "data:image/png;base64,aGVsbG8="}}, "picture"),

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, cast
 
+from csp.checks import shown
 from csp.methods.after import AFTER
 from csp.methods.base import Knob, Method, build, knobs, values
 from csp.methods.budget import at_budget, expected_n_avg, solve
@@ -45,9 +46,9 @@ def find(name: Any, what: str = "method") -> type[Method]:
     """The method of this name. Raises ValueError with the names that there are, and the nearest."""
     if isinstance(name, str) and name in METHODS:
         return METHODS[name]
-    near = get_close_matches(str(name).lower(), METHODS, 1) if isinstance(name, str) else []
+    near = get_close_matches(name.lower(), METHODS, 1) if isinstance(name, str) and len(name) < 40 else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{what} must be one of {', '.join(METHODS)}, got {name!r}{hint}")
+    raise ValueError(f"{what} must be one of {', '.join(METHODS)}, got {shown(name)}{hint}")
 
 
 def named(name: Any, settings: Mapping[str, Any] | None = None) -> Method:
@@ -66,7 +67,7 @@ def resolve(method: Any) -> Method:
         return cast(Method, method)
     if isinstance(method, str):
         return named(method)
-    raise ValueError(f"method must be a name of csp.METHODS or an instance such as csp.CSP(Nc=64), got {method!r}")
+    raise ValueError(f"method must be a name of csp.METHODS or an instance such as csp.CSP(Nc=64), got {shown(method)}")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from csp.checks import check_integer
+from csp.checks import check_integer, shown
 from csp.decoder import Choice, Stage, View
 from csp.knobs import Knob, check_knobs, knob, of_fields
 from csp.tokens import ImageTokens
@@ -50,7 +50,7 @@ def build(method: type[Method], settings: Mapping[str, Any]) -> Method:
     known = [knob.name for knob in knobs(method)]
     for name in settings:
         if name not in known:
-            raise ValueError(f"{method.name} has no knob {name!r}; it has {', '.join(known) or 'none'}")
+            raise ValueError(f"{method.name} has no knob {shown(name)}; it has {', '.join(known) or 'none'}")
     return method(**settings)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from csp.session import Session
 
-__all__ = ["build", "check_address", "gpu_is_lent", "launch_options", "own_folder"]
+__all__ = ["build", "check_address", "gpu_is_lent", "launch_options", "offer", "own_folder"]
 
 MAX_UPLOAD = "24mb"
 SESSIONS = 64
@@ -36,14 +36,24 @@ def gpu_is_lent() -> bool:
     return lent()
 
 
-def launch_options(host: str = "127.0.0.1", proxy: bool = False) -> dict[str, Any]:
+def offer(page: gr.Blocks) -> None:
+    """Have a page that was launched with ``mcp`` answer agents. Raises ValueError where no MCP server runs."""
+    from csp.ui.tool import serve
+
+    serve(page)
+
+
+def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = False) -> dict[str, Any]:
     """What `Blocks.launch` needs: look, limits, and nothing that calls home or keeps a visitor's runs.
 
-    ``host`` is the address that the page is bound to; ``proxy``: one stands before it, whose headers are believed.
+    ``host`` is the address that the page is bound to; ``proxy``: one stands before it, whose headers are believed;
+    ``mcp``: agents are offered `/run` as a tool.
     """
     import gradio as gr
     from starlette.middleware import Middleware
 
+    from csp.ui.api import FIRST, LATER
+    from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
     from csp.ui.widgets import asset
 
@@ -60,10 +70,13 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False) -> dict[str, An
         button_primary_background_fill_dark="#0061a8",
         button_primary_background_fill_hover_dark="#0072b2",
     )
+    guard = Middleware(Guard, hosts=hosts_of(host, proxy), proxy=proxy)
+    completed = Middleware(Completed, least=len(FIRST), later=list(LATER.values()))
     return {
         "theme": theme,
         "css": asset("page.css") + asset("tabs.css") + asset("compare.css"),
-        "app_kwargs": {"middleware": [Middleware(Guard, hosts=hosts_of(host, proxy), proxy=proxy)]},
+        "app_kwargs": {"middleware": [guard, completed]},
+        "mcp_server": mcp,
         "state_session_capacity": SESSIONS,
         "max_file_size": MAX_UPLOAD,
         "show_error": True,

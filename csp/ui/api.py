@@ -1,63 +1,89 @@
-"""The public endpoint: `/run`, the one call that other programs may rely on."""
+"""The public endpoint: `/run`, the one call that other programs, and agents over MCP, may rely on."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from csp import images
+from csp.checks import check_choice, check_integer, read_json, shown
+from csp.knobs import Knob
 from csp.render import figures, overlays, typeset
-from csp.ui.explore import INTEGERS, Explore
+from csp.types import Request, Result, SegMode, Template
+from csp.ui.explore import INTEGERS, Explore, whole
+from csp.ui.saved import rle
 from csp.ui.widgets import picture, unchecked
 from csp.ui.zero import on_gpu
 
 DESCRIPTION = (
-    "Segment what a query asks for, with fewer image tokens. Returns the mask (PNG, the picture's size, "
-    "0 or 255), the stages side by side (PNG) and the run in numbers (JSON). Lc, Nc, Ls, Np and cluster are "
-    "LVLM_CSP's and are ignored by other methods."
+    "Segment what a query asks for in a picture, with fewer image tokens: reasoning segmentation by words. Returns the mask "
+    "(PNG, the picture's size, 0 or 255), the stages side by side (PNG, only with strip = true: drawing takes longer than the "
+    "run) and the run in numbers (JSON: image tokens per layer, kept patches of every stage, FLOPs, milliseconds, notes)."
 )
+MOST_QUERIES = 16
+FIRST = ("image", "query", "method", *INTEGERS, "cluster", "seed")
+LATER: dict[str, Any] = {"knobs": {}, "template": "auto", "seg_mode": "teacher", "strip": False}
+"""Parameters that came after the first nine, with their defaults."""
+OWN = (*INTEGERS, "cluster")
+"""Knobs with parameters of their own: LVLM_CSP's, and ignored by methods that have not all of them."""
 
 
 def endpoint(explore: Explore) -> None:
     """Add `/run` to the page being built; its parameters are the names below, in this order."""
-    start = explore.defaults()
-    integers = {name: unchecked(gr.Number(start[name], label=name, visible=False)) for name in INTEGERS}
-    inputs: dict[str, Any] = {
+    names = {
         "image": picture(label="image", visible=False),
-        "query": unchecked(gr.Textbox(label="query", visible=False)),
-        "method": unchecked(gr.Dropdown(list(explore.methods), value="csp", label="method", visible=False)),
-        **integers,
-        "cluster": unchecked(
-            gr.Dropdown(
-                list(explore.choices("cluster")), value=start["cluster"], label="cluster", visible=False
-            )
-        ),
+        "query": unchecked(gr.Textbox(label="query", visible=False), {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
+        "method": unchecked(_menu("method", explore.methods, "csp")),
+        **{knob.name: _control(knob) for knob in explore.methods["csp"].knobs if knob.name in OWN},
         "seed": unchecked(gr.Number(0, label="seed", visible=False)),
+        "knobs": unchecked(gr.JSON(LATER["knobs"], label="knobs", visible=False), {"type": "object", "additionalProperties": {}}),
+        "template": unchecked(_menu("template", get_args(Template), LATER["template"])),
+        "seg_mode": unchecked(_menu("seg_mode", get_args(SegMode), LATER["seg_mode"])),
+        "strip": unchecked(gr.Checkbox(LATER["strip"], label="strip", visible=False)),
     }
-    run_model = on_gpu(explore.session.run)
     outputs = [
         gr.Image(format="png", label="mask", visible=False),
         gr.Image(format="png", label="stages", visible=False),
         gr.JSON(label="run", visible=False),
     ]
+    run_model = on_gpu(explore.session.run_all)
 
     def run(
-        image: Any, query: Any, method: Any, Lc: Any, Nc: Any, Ls: Any, Np: Any, cluster: Any, seed: Any
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
-        controls = {"image": image, "query": query, "method": method, "cluster": cluster, "seed": seed}
+        image: Any,
+        query: Any,
+        method: Any,
+        Lc: Any,
+        Nc: Any,
+        Ls: Any,
+        Np: Any,
+        cluster: Any,
+        seed: Any,
+        knobs: Any,
+        template: Any,
+        seg_mode: Any,
+        strip: Any,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, Any]:
+        own = {"Lc": Lc, "Nc": Nc, "Ls": Ls, "Np": Np, "cluster": cluster}
+        how = {"method": method, "seed": seed, "template": template, "seg_mode": seg_mode}
         try:
-            asked = explore.ask(controls | {"Lc": Lc, "Nc": Nc, "Ls": Ls, "Np": Np})
-            result = run_model(asked.request)
+            queries = _queries(query)
+            request = _request(explore, image, queries[0], own, knobs, how)
+            results = run_model(request, queries)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return overlays.mask_png(result), typeset.to_array(figures.stages([result])), result.as_dict()
+        mask = np.max([overlays.mask_png(result) for result in results], axis=0)
+        drawn = typeset.to_array(figures.stages(results)) if strip is True else None
+        return mask, drawn, results[0].as_dict() if isinstance(query, str) else [_told(result) for result in results]
 
+    run.__doc__ = _documented(explore)
     button = gr.Button(visible=False)
     button.click(
         run,
-        inputs=list(inputs.values()),
+        inputs=list(names.values()),
         outputs=outputs,
         api_name="run",
         api_description=DESCRIPTION,
@@ -65,3 +91,88 @@ def endpoint(explore: Explore) -> None:
         concurrency_id="model",
         concurrency_limit=1,
     )
+
+
+_TEXT = {"type": "string"}
+
+
+def _menu(name: str, choices: Iterable[str], value: Any) -> gr.Dropdown:
+    return gr.Dropdown(list(choices), value=value, label=name, visible=False)
+
+
+def _control(knob: Knob) -> Any:
+    if knob.choices:
+        return unchecked(_menu(knob.name, knob.choices, knob.default))
+    return unchecked(gr.Number(knob.default, label=knob.name, visible=False))
+
+
+def _documented(explore: Explore) -> str:
+    """What each parameter is, as a docstring, which is where MCP reads it; knobs from the registry."""
+    lines = {
+        "image": "the picture: a data: URL with base64 of a PNG, JPEG or WebP file, at most 24 MB and 40 megapixels",
+        "query": f"what to segment, 1 to 512 characters; or a list of up to {MOST_QUERIES} of them about the same picture",
+        "method": "; ".join(f"{name}: {card.label}" for name, card in explore.methods.items()),
+        **{knob.name: f"csp only. {_range(knob)}" for knob in explore.methods["csp"].knobs if knob.name in OWN},
+        "seed": "0 to 2147483647, of what is drawn by lot",
+        "knobs": "settings of the chosen method by name, in place of its defaults. "
+        + " ".join(f"{name}: {', '.join(map(_range, card.knobs))}." for name, card in explore.methods.items() if card.knobs),
+        "template": "the form of the question: auto tells an expression (refer) from a sentence; chat adds nothing",
+        "seg_mode": "teacher: the answer is given; generated: the model writes it, where it can",
+        "strip": "true: also draw the stages side by side",
+    }
+    return "\n".join([DESCRIPTION, "", "Args:", *(f"    {name}: {text}" for name, text in lines.items())])
+
+
+def _range(knob: Knob) -> str:
+    bounds = "|".join(knob.choices) if knob.choices else f"{knob.low:g}..{knob.high}" if knob.high is not None else knob.kind
+    return f"{knob.name} ({bounds}, default {knob.as_text(knob.default)})"
+
+
+def _queries(query: Any) -> list[str]:
+    """One query or several, each with something in it. Raises ValueError naming what will not do."""
+    if isinstance(query, list):
+        check_integer("the number of queries", len(query), 1, MOST_QUERIES)
+    for each in query if isinstance(query, list) else [query]:
+        if not isinstance(each, str) or not each.strip():
+            raise ValueError(f"the query is empty or no text, got {shown(each)}: type what to look for")
+    return query if isinstance(query, list) else [query]
+
+
+def _request(explore: Explore, image: Any, query: str, own: Mapping[str, Any], told: Any, how: Mapping[str, Any]) -> Request:
+    """What was asked, its values of the right kinds. Raises ValueError naming the first that will not do."""
+    if image is None:
+        raise ValueError("there is no picture: send one as an uploaded file or a data: URL")
+    card = explore.methods[check_choice("method", how["method"], tuple(explore.methods))]
+    known = {knob.name: knob for knob in card.knobs}
+    knobs = {name: whole(name, value) for name, value in own.items()} if known.keys() >= set(OWN) else {}
+    for name, value in _mapping(told).items():
+        if name not in known:
+            raise ValueError(f"{card.name} has no knob {shown(name)}; it has {', '.join(known) or 'none'}")
+        knobs[name] = known[name].from_json(value)
+    return Request(
+        images.read(image),
+        query,
+        card.name,
+        knobs,
+        check_integer("seed", whole("seed", how["seed"]), 0, 2**31 - 1),
+        explore.card.name,
+        seg_mode=check_choice("seg_mode", how["seg_mode"], get_args(SegMode)),  # type: ignore[arg-type]
+        template=check_choice("template", how["template"], get_args(Template)),  # type: ignore[arg-type]
+    )
+
+
+def _mapping(told: Any) -> Mapping[str, Any]:
+    """Knobs as a caller sent them: an object, its JSON text, or nothing."""
+    told = getattr(told, "root", told)
+    if isinstance(told, str):
+        told = read_json(told, "knobs") if told.strip() else None
+    if told is None:
+        return {}
+    if not isinstance(told, dict):
+        raise ValueError(f'knobs must be an object such as {{"K": 2, "R": 64}}, got {shown(told)}')
+    return told
+
+
+def _told(result: Result) -> dict[str, Any]:
+    """A run among several: with its own mask, for the picture that is returned shows all of them."""
+    return {**result.as_dict(), "mask": rle(result.mask)}

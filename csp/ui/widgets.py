@@ -31,9 +31,13 @@ def pack(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def unchecked(component: C) -> C:
-    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere."""
-    return _preprocessed(component, lambda self, payload: payload)
+def unchecked(component: C, schema: dict[str, Any] | None = None) -> C:
+    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere.
+
+    ``schema``: what the API's description says of the value, where it may be more than the component would take.
+    """
+    more = {} if schema is None else {"api_info": lambda self: schema}
+    return _preprocessed(component, lambda self, payload: payload, **more)
 
 
 def picture(**kwargs: Any) -> gr.Image:
