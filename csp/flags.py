@@ -19,9 +19,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_knobs(parser: argparse.ArgumentParser) -> None:
-    """One flag for every knob of every method, so that a new method needs no change in a program."""
+    """One flag for every knob of every method, so that a new method needs no change in a program.
+
+    A knob whose name is an option of the program itself is given as ``--knob-NAME``. To be called after all options are there.
+    """
     from csp.methods import METHODS, knobs
 
+    taken = {option for action in parser._actions for option in action.option_strings}
     group = parser.add_argument_group("knobs", "of the chosen method; its own defaults hold otherwise")
     seen: set[str] = set()
     for method in METHODS.values():
@@ -30,7 +34,8 @@ def add_knobs(parser: argparse.ArgumentParser) -> None:
                 seen.add(knob.name)
                 choices = f" ({', '.join(knob.choices)})" if knob.choices else ""
                 text = f"{knob.help}{choices}".replace("%", "%%")
-                group.add_argument(f"--{knob.name}", dest=f"{PREFIX}{knob.name}", metavar="VALUE", help=text)
+                flag = f"--knob-{knob.name}" if f"--{knob.name}" in taken else f"--{knob.name}"
+                group.add_argument(flag, dest=f"{PREFIX}{knob.name}", metavar="VALUE", help=text)
 
 
 def given_knobs(args: Mapping[str, Any]) -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated
 
 import pytest
 from hypothesis import given, strategies as st
 
-from csp import clusters
+from csp import clusters, flags
 from csp.clusters import Picked, Selector
 from csp.knobs import Knob, bounds, check_knobs, knob, of_fields, of_function, with_knobs
 from csp.methods import CSP, METHODS, knobs
@@ -112,3 +113,18 @@ def test_two_selectors_do_not_mean_two_things_by_one_word(monkeypatch):
     monkeypatch.setitem(clusters.SELECTORS, "near", Selector(near))
     with pytest.raises(TypeError, match="both take conf"):
         clusters.settings()
+
+
+def test_a_knob_gives_way_to_a_programs_own_option():
+    parser = flags.Parser()
+    parser.add_argument("--Nc", dest="own")
+    flags.add_knobs(parser)
+    args = vars(parser.parse_args(["--Nc", "mine", "--knob-Nc", "32", "--Np", "4"]))
+    assert args["own"] == "mine" and flags.given_knobs(args) == {"Nc": "32", "Np": "4"}
+
+
+@pytest.mark.parametrize("program", ["segment", "evaluate"])
+def test_every_knob_has_a_flag_in_every_program(program):
+    parser = import_module(f"csp.{program}").parser()
+    told = {action.dest for action in parser._actions}
+    assert {f"{flags.PREFIX}{each.name}" for _, each in EVERY} <= told
