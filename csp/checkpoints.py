@@ -61,11 +61,12 @@ def load(
 
     `clip` is the vision tower's folder or hub id (default: what config.json names); `sam` a variant
     ("vit_h"), a JSON file or a mapping of sizes (default: the folder's sam_config.json, else vit_h);
-    `instances` a YOLO folder, a .pt file (here, or on the hub: "Ultralytics/YOLO11/yolo11n-seg.pt"), any callable from
-    picture to masks, or False for none (default: the folder's `yolo/` if there is one). `device` "auto" takes a GPU if
-    there is one; `dtype` defaults to what the folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize`
-    ("8bit", "4bit") keeps the decoder's layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder
-    on the CPU between pictures.
+    `instances` a guide: an RF-DETR (segmentation) or GroundingDINO folder or hub id, a YOLO folder, a .pt file (here, or
+    on the hub: "Ultralytics/YOLO11/yolo11n-seg.pt"), any callable from picture to masks, or False for none (default: the
+    folder's `yolo/`, if there is one and ultralytics is installed). `device` "auto" takes a GPU if there is one; `dtype`
+    defaults to what the folder asks for, else float32 on a CPU and bfloat16 on a GPU. `quantize` ("8bit", "4bit") keeps
+    the decoder's layers in as many bits, by bitsandbytes; `offload_sam` keeps SAM's image encoder on the CPU between
+    pictures.
     The device "meta" assembles the model's skeleton: every name and shape is checked, no weight is read. A `report`
     that is not strict collects what is missing or has another shape, where the default raises. `backend` says how
     the decoder's layers are run: "plain", "onednn" (float32 on a CPU) or "compiled" (`csp.models.backends`).
@@ -162,9 +163,11 @@ def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) 
 
 
 def find_instances(given: str | Path | AnyGuide | bool | None) -> str | Path | AnyGuide | bool | None:
-    """What was given, a file on the hub ("owner/name/file.pt") as its local copy."""
+    """What was given, a file on the hub ("owner/name/file.pt") or a detector there ("owner/name") as its local copy."""
     if not isinstance(given, str | Path) or Path(given).exists():
         return given
+    if hub.is_id(given):
+        return hub.fetch(str(given), "instances", ("*.json", "*.txt"), ("*.safetensors",))
     name, _, file = str(given).rpartition("/")
     if not (hub.is_id(name) and file.endswith(".pt")):
         return given

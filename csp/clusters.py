@@ -99,7 +99,10 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
     """
     coverage = view.vision.coverage
     if coverage is None:
-        raise ValueError("cluster='seg-first' needs instances, but no detector ran; give the model one or choose another cluster")
+        raise ValueError(
+            "cluster='seg-first' needs instances, but this model has no detector: pip install ultralytics for the YOLO that a "
+            "model brings, load it with instances= an RF-DETR or GroundingDINO folder, or choose another cluster"
+        )
     coverage = coverage.float().cpu()
     if view.vision.confidence is not None:
         coverage = coverage[view.vision.confidence.cpu() >= conf]

@@ -217,7 +217,8 @@ class Cost:
     conventions.
 
     ``macs`` is Eq. 10-11 as written, multiply-accumulates over all tokens; ``flops`` is twice that.
-    ``paper_tflops`` is the convention behind the paper's printed columns, 24 L d^2 (N_avg + 64) / 1e12.
+    ``paper_tflops`` is the convention behind the paper's printed columns, 24 L d^2 (N_avg + 64) / 1e12. ``guide_macs`` are
+    those of the detector whose instances chose tokens (Seg-First), outside the decoder; 0 where none did, or none counted.
     """
 
     n_per_layer: tuple[int, ...]
@@ -225,6 +226,12 @@ class Cost:
     macs: int
     flops: int
     paper_tflops: float
+    guide_macs: int = 0
+
+    @property
+    def total_flops(self) -> int:
+        """The decoder's operations and the guide's."""
+        return self.flops + 2 * self.guide_macs
 
 
 def freeze(instance: object, **dtypes: DTypeLike) -> None:

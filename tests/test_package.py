@@ -78,9 +78,14 @@ def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         asked = message_from_string(archive.read(metadata).decode()).get_all("Requires-Dist")
+        extras = message_from_string(archive.read(metadata).decode()).get_all("Provides-Extra")
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     listed = {Requirement(line).name.replace("_", "-"): Requirement(line).specifier for line in lines if line}
-    assert {Requirement(line).name: Requirement(line).specifier for line in asked or []} == listed
+    asked_for = [Requirement(line) for line in asked or []]
+    assert {wanted.name: wanted.specifier for wanted in asked_for} == listed
+    # What is AGPL comes only to those who ask for it; requirements.txt installs all.
+    assert extras == ["yolo"]
+    assert {wanted.name: str(wanted.marker) for wanted in asked_for if wanted.marker} == {"ultralytics": 'extra == "yolo"'}
 
 
 def test_pins_fit_the_requirements() -> None:

@@ -146,7 +146,7 @@ RUN_KEYS = {
     *(f"request.{name}" for name in ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template", "image_size")),
     *(f"layout.{name}" for name in ("N_sys", "N", "N_usr", "N_out", "grid", "crop", "I_seg", "I_rank", "answer")),
     *(f"stages.{name}" for name in ("name", "layers", "n", "patches", "score", "instances")),
-    *(f"cost.{name}" for name in ("n_per_layer", "n_avg", "macs", "flops", "paper_tflops")),
+    *(f"cost.{name}" for name in ("n_per_layer", "n_avg", "macs", "flops", "paper_tflops", "guide_macs")),
 }
 
 

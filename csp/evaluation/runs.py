@@ -157,7 +157,7 @@ class Evaluator:
             "I": inside,
             "U": union,
             "n_avg": result.cost.n_avg,
-            "flops": result.cost.flops,
+            "flops": result.cost.total_flops,
             "ms": {part: round(ms, 3) for part, ms in result.ms.items()},
         }
         if name != DENSE:

@@ -18,7 +18,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from csp.models.common_space import CommonSpace
-from csp.models.instances import YoloInstances, build_yolo, read_yolo
+from csp.models.guides import read_guide
+from csp.models.instances import YoloInstances, build_yolo, has_ultralytics, read_yolo
 from csp.models.parts import AnyGuide, Guide
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
 from csp.models.sam import SamHead, SamSizes, build_sam
@@ -187,19 +188,26 @@ def check_widths(
 def build_instances(
     folder: Path, given: str | Path | AnyGuide | bool | None, imgsz: int, device: torch.device
 ) -> AnyGuide | None:
-    """The instance proposer: a callable as it is, a YOLO folder (yaml beside safetensors), a .pt file, or none."""
+    """The guide: one that is given as it is, an RF-DETR or GroundingDINO folder, a YOLO folder (yaml beside safetensors), a
+    .pt file, or none. Where the model's own YOLO cannot be run for want of ultralytics there is none either: Seg-First says so.
+    """
     if isinstance(given, Guide) or callable(given):
         return given
     if given is False or (given is None and not (folder / "yolo").is_dir()):
         return None
+    if given is None and not has_ultralytics():
+        return None
     place = folder / "yolo" if given is None or given is True else Path(given)
     if place.suffix == ".pt" and place.is_file():
         return YoloInstances(read_yolo(place).to(device), imgsz)
+    if (place / "config.json").is_file():
+        return read_guide(place, device)
     files = sorted(place.glob("*.yaml")) if place.is_dir() else []
     if len(files) != 1 or not (place / "model.safetensors").is_file():
         raise ValueError(
-            "instances must be a folder with one YOLO yaml and model.safetensors, a file such as yolo11n-seg.pt, or one "
-            f"on the hub (Ultralytics/YOLO11/yolo11n-seg.pt), got {str(place)!r}"
+            "instances must be an RF-DETR or GroundingDINO folder or hub id, a folder with one YOLO yaml and "
+            "model.safetensors, a file such as yolo11n-seg.pt, or one on the hub (Ultralytics/YOLO11/yolo11n-seg.pt), "
+            f"got {str(place)!r}"
         )
     model = build_yolo(files[0])
     state = {

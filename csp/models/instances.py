@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from csp.models.counting import Bill
 from csp.models.parts import AnyGuide, FromBoxes, Guide, Instances
 from csp.types import Box
 
@@ -108,9 +109,18 @@ def import_ultralytics(module: str = "ultralytics") -> ModuleType:
             return import_module(module)
         except ImportError as error:
             raise ValueError(
-                "instances need the ultralytics package: pip install ultralytics, "
-                "or pass instances=False and use another cluster method"
+                "YOLO needs the ultralytics package (AGPL-3.0): pip install ultralytics, pass instances= an RF-DETR or "
+                "GroundingDINO folder, or instances=False and use another cluster"
             ) from error
+
+
+def has_ultralytics() -> bool:
+    """Whether ultralytics can be imported."""
+    try:
+        import_ultralytics()
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
@@ -151,11 +161,17 @@ class YoloInstances:
             raise ValueError(f"the instance confidence must lie between 0 and 1, got {conf}")
         self.model: Any = model.eval()
         self.imgsz, self.conf, self.iou, self.most = imgsz, conf, iou, most
+        self._bill = Bill()
         self._nms = import_ultralytics("ultralytics.utils.nms").non_max_suppression
         self._process_mask = import_ultralytics("ultralytics.utils.ops").process_mask
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         return self._find(image, self.conf)[0]
+
+    def instances(self, image: np.ndarray, from_boxes: FromBoxes) -> Instances:
+        """Masks and confidences as `scored` has them, and what the network took at this size; see `csp.models.parts.Guide`."""
+        (masks, sure), macs = self._bill(image.shape[:2], lambda: self.scored(image))
+        return Instances(masks, sure, macs)
 
     def scored(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masks bool [K, h, w] and confidences float32 [K], down to `LEAST`, the surest first."""

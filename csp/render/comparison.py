@@ -122,7 +122,7 @@ def measured(
         n_first=trace.stages[0].n,
         n_last=trace.stages[-1].n,
         n_avg=trace.n_avg,
-        flops=result.cost.flops,
+        flops=result.cost.total_flops,
         iou_dense=None if dense is None else views.iou(result.mask, dense),
         iou_truth=None if truth is None else views.iou(result.mask, truth),
         area=float(result.mask.mean()),

@@ -50,8 +50,8 @@ def bill(result: Result, dense: Result | None) -> list[Row]:
         ("Image tokens", "mean per layer, N_avg (Eq. 9)", lambda run: run.cost.n_avg, _tokens),
         (
             "Operations",
-            "FLOPs of the decoder, all tokens (2 \u00d7 Eq. 11)",
-            lambda run: run.cost.flops,
+            "FLOPs of the decoder, all tokens (2 \u00d7 Eq. 11), and of Seg-First's detector",
+            lambda run: run.cost.total_flops,
             _flops,
         ),
         ("Time", "measured: selection and decoder", ms, milliseconds),

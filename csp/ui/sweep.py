@@ -52,7 +52,7 @@ class Setting:
         """Count a run on one more picture."""
         near = float("nan") if truth is None else views.iou(result.mask, truth)
         agree = views.iou(result.mask, dense.mask)
-        self.done.append((result.trace.n_avg, result.cost.flops, milliseconds(result), agree, near))
+        self.done.append((result.trace.n_avg, result.cost.total_flops, milliseconds(result), agree, near))
 
     def at(self, dense: Setting) -> dict[str, float | None]:
         """Its place on `AXES`, means over the pictures done, against the dense setting on the same pictures."""

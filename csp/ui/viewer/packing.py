@@ -166,7 +166,7 @@ def _stage(trace: Trace, record: StageRecord) -> dict[str, Any]:
 
 def _bill(result: Result | Dense) -> dict[str, float]:
     thinking = sum(float(result.ms.get(part, 0.0)) for part in ("select", "decoder"))
-    return {"n_avg": result.cost.n_avg, "flops": float(result.cost.flops), "ms": round(thinking, 2)}
+    return {"n_avg": result.cost.n_avg, "flops": float(result.cost.total_flops), "ms": round(thinking, 2)}
 
 
 def _stages(block: Block, trace: Trace) -> None:
