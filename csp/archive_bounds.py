@@ -140,7 +140,8 @@ COST = record(
         "macs": whole(0, 2**62),
         "flops": whole(0, 2**62),
         "paper_tflops": real(0),
-    }
+    },
+    {"guide_macs": whole(0, 2**62)},
 )
 MS = by_name(real(0, 1e9))
 REFERENCE = record(

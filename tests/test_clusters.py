@@ -116,7 +116,7 @@ def test_no_instance_means_uniform_and_a_note(coverage):
 
 
 def test_no_detector_is_an_error_with_a_remedy():
-    with pytest.raises(ValueError, match="needs instances, but no detector ran"):
+    with pytest.raises(ValueError, match="needs instances, but this model has no detector"):
         pick("seg-first", 4, None)
 
 
