@@ -14,6 +14,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
     model = os.environ.get("CSP_MODEL", "park")
     parser.add_argument("--model", default=model, help="park, a folder or a hub id; else the variable CSP_MODEL says")
+    runs = "show the saved runs of a folder (csp.record makes one) and load no model; else the variable CSP_RUNS says"
+    parser.add_argument("--runs", metavar="FOLDER", default=os.environ.get("CSP_RUNS"), help=runs)
     parser.add_argument("--instances", help="for Seg-First: a YOLO folder or .pt file, or one on the hub (default: the model's)")
     parser.add_argument("--dtype", help="float32, bfloat16 or float16")
     parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
@@ -40,6 +42,17 @@ def main() -> int:
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2
+
+    if args.runs:
+        from csp.ui import build_recorded, launch_options
+
+        try:
+            page = build_recorded(args.runs)
+        except ValueError as error:
+            print(f"app: {error}", file=sys.stderr)
+            return 2
+        page.launch(server_name=args.host, server_port=args.port, **launch_options(args.host, proxy))
+        return 0
 
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()

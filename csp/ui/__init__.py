@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from csp.session import Session
 
-__all__ = ["build", "check_address", "gpu_is_lent", "launch_options", "offer", "own_folder"]
+__all__ = ["build", "build_recorded", "check_address", "gpu_is_lent", "launch_options", "offer", "own_folder"]
 
 MAX_UPLOAD = "24mb"
 SESSIONS = 64
@@ -27,6 +27,13 @@ def build(session: Session) -> gr.Blocks:
     explore = Explore(session)
     lend(explore)
     return page(explore)
+
+
+def build_recorded(folder: str) -> gr.Blocks:
+    """The page over a folder of saved runs, without a model. Raises ValueError for a folder that holds none."""
+    from csp.ui.recorded import page
+
+    return page(folder)
 
 
 def gpu_is_lent() -> bool:
@@ -74,7 +81,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     completed = Middleware(Completed, least=len(FIRST), later=list(LATER.values()))
     return {
         "theme": theme,
-        "css": asset("page.css") + asset("tabs.css") + asset("compare.css"),
+        "css": asset("page.css") + asset("tabs.css") + asset("compare.css") + asset("recorded.css"),
         "app_kwargs": {"middleware": [guard, completed]},
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,
