@@ -7,6 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from csp.trace import Tile
 from csp.types import Box, Cost, Layout, Request, Result, StageRecord, Trace
 
 TARGET = (0.66, 0.62, 0.11)  # centre x, centre y and radius of the thing asked for, as shares of the picture
@@ -51,19 +52,29 @@ def result(
     knobs: dict | None = None,
     seed: int = 0,
     empty: bool = False,
+    tiles: tuple[int, int] | None = None,
 ) -> Result:
-    """A result of "csp", "full", "fastv", "pyramiddrop" or "visionzip" (merged tokens and a kept [CLS])."""
+    """A result of "csp", "full", "fastv", "pyramiddrop" or "visionzip" (merged tokens and a kept [CLS]); of a picture
+    in rows and columns of tiles with a thumbnail where `tiles` are given.
+    """
     rng = np.random.default_rng(seed)
     image, mask = picture(*size)
     H, W = size
     N, N_sys = side * side, 3
     crop = Box((W - min(H, W)) / 2, (H - min(H, W)) / 2, (W + min(H, W)) / 2, (H + min(H, W)) / 2)
     words = len(query.split()) + 2
-    layout = Layout(N_sys, N, words, 3, (side, side), crop, (N_sys + N + words - 1,))
+    views: tuple[Tile, ...] = ()
+    if tiles is not None:
+        down, across = tiles
+        y, x = H / down, W / across
+        crop = Box(0, 0, W, H)
+        boxes = [Box(c * x, r * y, (c + 1) * x, (r + 1) * y) for r in range(down) for c in range(across)]
+        views = (*(Tile(box, (side, side)) for box in boxes), Tile(crop, (side, side), True))
+        N *= len(views)
+    layout = Layout(N_sys, N, words, 3, (N // side, side), crop, (N_sys + N + words - 1,), tiles=views)
 
-    rows, cols = np.divmod(np.arange(N), side)
-    px = crop.x0 + (cols + 0.5) / side * (crop.x1 - crop.x0)
-    py = crop.y0 + (rows + 0.5) / side * (crop.y1 - crop.y0)
+    corners = np.array([layout.patch_box(patch) for patch in range(N)])
+    px, py = corners[:, 0::2].mean(axis=1), corners[:, 1::2].mean(axis=1)
     distance = np.hypot(px - TARGET[0] * W, py - TARGET[1] * H) / min(H, W)
     focus = np.exp(-((distance / 0.13) ** 2))
 

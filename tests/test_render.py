@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from synthetic import picture, result
 
-from csp.render import overlays, palette, views, words
+from csp.render import figures, overlays, palette, views, words
+from csp.render.canvas import covered
 from csp.render.frame import Frame
 from csp.types import Box, Layout, StageRecord, Trace
 
@@ -277,3 +279,66 @@ def test_drawing_needs_no_torch():
         env={"PYTHONPATH": "tests:.", "PATH": ""},
     )
     assert done.stdout.strip() == "drawn", done.stderr
+
+
+TILED = [((300, 450), (2, 3)), ((480, 320), (3, 2))]
+
+
+@pytest.mark.parametrize(("size", "tiles"), TILED, ids=["landscape", "portrait"])
+def test_tiles_lie_where_they_were_cut(size: tuple[int, int], tiles: tuple[int, int]) -> None:
+    run = result(size=size, tiles=tiles, side=4)
+    layout = run.trace.layout
+    frame = Frame.of(run.request.image, layout, 600)
+    H, W = size
+    below = W >= H
+    h, w = frame.size
+    assert max(h, w) == pytest.approx(600, abs=2) and (h / w > H / W if below else w / h > W / H)
+    apart = frame.canvas.apart
+    assert apart is not None
+    x0, y0 = apart.x0 * frame.scale[0], apart.y0 * frame.scale[1]
+    for y in range(2, h, 7):
+        for x in range(2, w, 7):
+            small = y >= y0 if below else x >= x0
+            factor = 0.4 if small else 1
+            at = ((x + 0.5 - small * x0) / frame.scale[0] / factor, (y + 0.5 - small * y0) / frame.scale[1] / factor)
+            patch = frame.index[y, x]
+            if patch < 0:
+                assert not (0 <= at[0] < W - 1 and 0 <= at[1] < H - 1) and (frame.picture[y, x] == 255).all()
+                continue
+            box = layout.patch_box(int(patch))
+            assert layout.views[layout.place(int(patch))[0]].thumbnail == small
+            assert box.x0 - 2 / factor <= at[0] <= box.x1 + 2 / factor and box.y0 - 2 / factor <= at[1] <= box.y1 + 2 / factor
+    assert not frame.unseen.any()
+
+
+@pytest.mark.parametrize(("size", "tiles"), TILED, ids=["landscape", "portrait"])
+def test_overlays_of_tiles_meet_the_thing_in_the_picture(size: tuple[int, int], tiles: tuple[int, int]) -> None:
+    """The patches that are ranked highest are those on the ball, in its tile and in the thumbnail."""
+    run = result(size=size, tiles=tiles, side=8)
+    layout, (H, W) = run.trace.layout, size
+    _, ball = picture(*size)
+    best = views.ranking(run.trace, run.trace.stages[-1])[:9]
+    assert {layout.tiles[layout.place(p)[0]].thumbnail for p in best} == {True, False}
+    share = covered(layout, ball)
+    assert share[best].min() > 0 and share.max() == pytest.approx(1, abs=0.01)
+    drawn = overlays.tokens(run, "pruning", 500)
+    plain = overlays.seen(run, 500)
+    assert drawn.shape == plain.shape
+    frame = Frame.of(run.request.image, layout, 500)
+    for patch in best:
+        x0, y0, x1, y1 = frame.box(patch)
+        assert tuple(drawn[y0, x0]) == palette.STATES["survivor"].color and x1 > x0 and y1 > y0
+    # The mask is the picture's alone.
+    mask = overlays.mask(run, 500)
+    assert max(mask.shape) == 500 and mask.shape[0] / mask.shape[1] == pytest.approx(H / W, rel=0.01)
+    assert frame.mask(ball).shape == frame.size and not frame.mask(ball)[frame.index < 0].any()
+    figure = figures.stages([run])
+    assert figure.get_size_inches()[0] == pytest.approx(7, abs=0.1)
+
+
+def test_words_for_tiles() -> None:
+    run = result(size=(300, 450), tiles=(2, 3), side=4)
+    assert words.grid(run.trace.layout) == "2 \u00d7 3 tiles and a thumbnail of 4 \u00d7 4"
+    assert "in 7 of 7 tiles, the thumbnail among them" in words.alt_stage(run, run.trace.stages[0])
+    assert re.search(r"highest at row \d, column \d of (tile \d|the thumbnail), ", words.alt_attention(run, [9]))
+    assert words.grid(result().trace.layout) == "16 \u00d7 16"

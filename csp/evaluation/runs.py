@@ -192,7 +192,7 @@ def on_target(truth: np.ndarray, layout: Layout) -> np.ndarray:
     """bool [N]: patches of which the target covers at least a quarter; the best-covered one where there is
     none such.
     """
-    covered = coverage(truth[None], truth.shape[:2], layout.crop, layout.grid)[0]
+    covered = np.concatenate([coverage(truth[None], truth.shape[:2], v.crop, v.grid)[0] for v in layout.views])
     on = covered >= ON_TARGET
     if not on.any() and covered.max() > 0:
         on[covered.argmax()] = True

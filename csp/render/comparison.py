@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from csp.render import overlays, views, words
+from csp.render.canvas import covered
 from csp.render.typeset import DPI, FONT, LINE, SMALL, lines, style, wrap
 from csp.types import Result
 
@@ -135,15 +135,11 @@ def attention_on(result: Result, layers: Iterable[int], mask: Mask) -> float | N
     where nothing was attended to. A patch that the mask covers in part counts in part.
     """
     layout = result.trace.layout
-    rows, cols = layout.grid
     weight = np.nan_to_num(views.attention(result.trace, layers))
     total = float(weight.sum())
     if not total:
         return None
-    x0, y0, x1, y1 = (round(edge) for edge in layout.crop)
-    inside = np.ascontiguousarray(mask[max(y0, 0) : y1, max(x0, 0) : x1], np.float32)
-    covered = cv2.resize(inside, (cols, rows), interpolation=cv2.INTER_AREA).ravel()
-    return float((weight * covered).sum()) / total
+    return float((weight * covered(layout, mask)).sum()) / total
 
 
 def comparison(rows: Sequence[Row], title: str = "", footer: str = "", width: float = WIDTH) -> Figure:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from csp.render import overlays, sheet, views, words
+from csp.render.canvas import covered
 from csp.render.sheet import Block, Panel
 from csp.render.typeset import FONT
 from csp.types import Layout, Result, StageRecord
@@ -54,7 +54,7 @@ def dropping(
     made = []
     for i, result in enumerate(results):
         panels = _dropped(result, truth[i] if truth else None, sheet.side(panel))
-        made.append((sheet.query_blocks(result, width), panels, sheet.height(result.request.image, panel)))
+        made.append((sheet.query_blocks(result, width), panels, sheet.height(result, panel)))
 
     def heads(first: int, last: int) -> list[Block]:
         return [sheet.title_block(titles[first:last], panel, width)]
@@ -94,7 +94,7 @@ def clusterings(
         text = sheet.text_block(f"\u201c{row[0].request.query}\u201d", width, FONT + 0.5, "0")
         picked = {_title(run): _clustered(run, truth[i] if truth else None, side) for run in row}
         panels = [picked.get(title, (None, "not run")) for title in titles]
-        made.append(([text], panels, sheet.height(row[0].request.image, panel)))
+        made.append(([text], panels, sheet.height(row[0], panel)))
 
     def heads(first: int, last: int) -> list[Block]:
         return [sheet.title_block(titles[first:last], panel, width, bold=False)]
@@ -155,14 +155,12 @@ def _scored(result: Result, truth: Mask | None) -> str:
 
 
 def _grid(layout: Layout) -> str:
-    return f"{layout.grid[0]} \u00d7 {layout.grid[1]} patches"
+    return f"{words.grid(layout)} patches"
 
 
 def on_target(layout: Layout, mask: Mask) -> NDArray[np.bool_]:
     """Patches, bool [N], at least half of which a mask bool [H, W] covers; the best covered one where none is."""
-    x0, y0, x1, y1 = (round(edge) for edge in layout.crop)
-    inside = np.ascontiguousarray(mask[max(y0, 0) : y1, max(x0, 0) : x1], np.float32)
-    share = np.asarray(cv2.resize(inside, layout.grid[::-1], interpolation=cv2.INTER_AREA)).ravel()
+    share = covered(layout, mask)
     out = share >= 0.5
     if not out.any() and share.max() > 0:
         out[share.argmax()] = True

@@ -88,7 +88,7 @@ def figure5(
     made = []
     for i, example in enumerate(examples):
         panels = _panels(example, clusters, counts, truth[i] if truth else None, side)
-        high = sheet.height(example.lead.request.image, panel)
+        high = sheet.height(example.lead, panel)
         made.append((sheet.query_blocks(example.lead, width), panels, high))
     blocks = sheet.table(made, heads, per_line, panel, width)
     blocks.append(sheet.text_block(_legend(examples, truth), width))
@@ -134,9 +134,8 @@ def _panels(
     example: Example, clusters: Sequence[str], counts: Sequence[int], truth: Mask | None, side: int
 ) -> list[Panel]:
     lead = example.lead
-    rows, cols = lead.trace.layout.grid
     looked = views.focus_layers(lead.trace)
-    out: list[Panel] = [(overlays.seen(lead, side), f"{rows} \u00d7 {cols}")]
+    out: list[Panel] = [(overlays.seen(lead, side), words.grid(lead.trace.layout))]
     out += [_tokens(example.clusters.get(name), "clustering", side, _chosen) for name in clusters]
     out.append((overlays.attention(lead, looked, side), words.layer_span(lead.trace.stage_at(looked[0]))))
 

@@ -60,7 +60,7 @@ def stages(
     for i, result in enumerate(results):
         masks = (dense[i] if dense else None, truth[i] if truth else None)
         panels = _panels(result, rows[i], columns, *masks, inches=panel)
-        made.append((sheet.query_blocks(result, width), panels, sheet.height(result.request.image, panel)))
+        made.append((sheet.query_blocks(result, width), panels, sheet.height(result, panel)))
 
     def heads(first: int, last: int) -> list[Block]:
         return [sheet.title_block(titles[first:last], panel, width)]
@@ -95,10 +95,11 @@ def _panels(
     inches: float,
 ) -> list[Panel]:
     """Picture and caption of every place in a row; no picture where the plan has no such stage."""
-    grid = result.trace.layout.grid
+    layout = result.trace.layout
+    grid = layout.views[0].grid
     # Numbers that would be set smaller than any other text of the figure are left out.
     ranks = 9 if overlays.NUMBER * inches * 72 / max(grid) >= SMALL else 0
-    out: list[Panel] = [(overlays.seen(result, SIDE), f"{grid[0]} \u00d7 {grid[1]} patches")]
+    out: list[Panel] = [(overlays.seen(result, SIDE), f"{words.grid(layout)} patches")]
     for column in columns:
         record = cells.get(column)
         if record is None:

@@ -28,13 +28,18 @@ def seen(result: Result, side: int = SIDE) -> Image:
     frame = _frame(result, side)
     out = _unseen(frame, frame.picture.copy())
     lines = np.zeros(frame.size, bool)
-    y0, y1, x0, x1 = frame.ys[0], frame.ys[-1], frame.xs[0], frame.xs[-1]
-    lines[y0:y1, [x for x in frame.xs[1:-1] if x < x1]] = True
-    lines[[y for y in frame.ys[1:-1] if y < y1], x0:x1] = True
+    corners, first = [], 0
+    for tile in frame.layout.views:
+        box = frame.boxes[first : first + tile.N]
+        (x0, y0), (x1, y1) = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
+        lines[y0:y1, [x for x in np.unique(box[:, 0])[1:] if x < x1]] = True
+        lines[[y for y in np.unique(box[:, 1])[1:] if y < y1], x0:x1] = True
+        corners.append(((int(x0), int(y0)), (int(x1) - 1, int(y1) - 1)))
+        first += tile.N
     out = _blend(out, (255, 255, 255), lines * 0.38)
-    corners = (int(x0), int(y0)), (int(x1) - 1, int(y1) - 1)
-    cv2.rectangle(out, *corners, palette.CROP.color, max(1, side // 256))
-    return out
+    for corner in corners:
+        cv2.rectangle(out, *corner, palette.CROP.color, max(1, side // 256))
+    return _named(frame, out)
 
 
 def tokens(result: Result, stage: str | StageRecord, side: int = SIDE, ranks: int = 0) -> Image:
@@ -61,7 +66,7 @@ def tokens(result: Result, stage: str | StageRecord, side: int = SIDE, ranks: in
     if ranks:
         first = views.ranking(trace, record)[:ranks]
         out = _numbers(frame, out, [(patch, str(i + 1)) for i, patch in enumerate(first)])
-    return out
+    return _named(frame, out)
 
 
 def heat(
@@ -104,7 +109,7 @@ def heat(
         top = [int(p) for p in order[:mark] if np.isfinite(values[p])]
         out = _rings(frame, out, top, palette.State("largest", (255, 255, 255), ring=0.10))
         out = _numbers(frame, out, [(patch, str(i + 1)) for i, patch in enumerate(top)])
-    return out
+    return _named(frame, out)
 
 
 def attention(result: Result, layers: Iterable[int] | None = None, side: int = SIDE, **style: Any) -> Image:
@@ -131,7 +136,7 @@ def mask(
 
     own: draw this mask in place of `result.mask` (another threshold).
     """
-    frame = _frame(result, side)
+    frame = _frame(result, side, apart=False)
     ours = frame.mask(result.mask if own is None else own)
     out = frame.picture.copy()
     if fill:
@@ -151,7 +156,7 @@ def difference(result: Result, dense: NDArray[np.bool_], side: int = SIDE) -> Im
     only theirs, shared in white.
     """
     _same_size(result, dense, "dense mask")
-    frame = _frame(result, side)
+    frame = _frame(result, side, apart=False)
     ours, theirs = frame.mask(result.mask), frame.mask(dense)
     grey = cv2.cvtColor(cv2.cvtColor(frame.picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     out = _blend(np.asarray(grey, np.uint8), (0, 0, 0), np.full(frame.size, 0.45))
@@ -166,8 +171,22 @@ def mask_png(result: Result) -> Image:
     return result.mask.astype(np.uint8) * 255
 
 
-def _frame(result: Result, side: int) -> Frame:
-    return Frame.of(result.request.image, result.trace.layout, side)
+def _frame(result: Result, side: int, apart: bool = True) -> Frame:
+    return Frame.of(result.request.image, result.trace.layout, side, apart)
+
+
+def _named(frame: Frame, out: Image) -> Image:
+    """Write beside the thumbnail what it is."""
+    box = frame.canvas.apart
+    if box is None:
+        return out
+    x0, y0, x1, y1 = (edge * scale for edge, scale in zip(box, frame.scale * 2, strict=True))
+    size = max(9, round(max(frame.size) / 26))
+    page = PILImage.fromarray(out)
+    below = x0 == 0
+    at, anchor = ((x1 + size / 2, y0), "la") if below else ((x0, y1 + size / 3), "la")
+    ImageDraw.Draw(page).text(at, "thumbnail", fill=(70, 70, 70), font=ImageFont.load_default(size), anchor=anchor)
+    return np.asarray(page)
 
 
 def _record(result: Result, stage: str | StageRecord) -> StageRecord:
@@ -207,7 +226,7 @@ def _hatching(frame: Frame) -> NDArray[np.bool_]:
 
 def _unseen(frame: Frame, out: Image) -> Image:
     """Hatch what the vision tower never saw."""
-    outside = frame.index < 0
+    outside = frame.unseen
     if not outside.any():
         return out
     look = palette.UNSEEN

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp.render import words
+from csp.render.canvas import canvas
 from csp.render.typeset import DPI, FONT, LINE, SMALL, inches, lines, style, wrap
 from csp.types import Result
 
@@ -69,9 +70,10 @@ def side(panel: float) -> int:
     return min(max(round(2 * panel * DPI), 320), 1280)
 
 
-def height(image: NDArray[np.uint8], panel: float) -> float:
-    """Height of a picture's panel in inches: its own proportions within reason."""
-    return panel * min(max(image.shape[0] / image.shape[1], 0.3), 2)
+def height(result: Result, panel: float) -> float:
+    """Height of a run's panels in inches: the proportions of what is drawn within reason."""
+    tall, wide = canvas(result.trace.layout, *result.request.image.shape[:2]).size
+    return panel * min(max(tall / wide, 0.3), 2)
 
 
 def compose(blocks: Sequence[Block], width: float) -> Figure:

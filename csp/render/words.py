@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp.render import views
-from csp.types import Result, StageRecord
+from csp.types import Layout, Result, StageRecord
 
 
 def number(value: float) -> str:
@@ -94,6 +94,18 @@ def provenance(results: Sequence[Result], settings: Sequence[Result] | None = No
     return f"model {models}; {told}; seed {seeds}; csp {__version__}"
 
 
+def grid(layout: Layout) -> str:
+    """How the tower's view is divided: "16 x 16", or "3 x 2 tiles and a thumbnail of 16 x 16"."""
+    rows, cols = layout.views[0].grid
+    one = f"{rows} \u00d7 {cols}"
+    if not layout.tiles:
+        return one
+    tiles = [tile.crop for tile in layout.tiles if not tile.thumbnail]
+    across, down = len({crop.x0 for crop in tiles}), len({crop.y0 for crop in tiles})
+    thumbnail = " and a thumbnail" if len(tiles) < len(layout.tiles) else ""
+    return f"{down} \u00d7 {across} tiles{thumbnail} of {one}"
+
+
 def where(patches: Sequence[int] | NDArray, grid: tuple[int, int]) -> str:
     """Where on the grid patches lie, rows and columns from 1: "rows 5-9, columns 3-6"."""
     if len(patches) == 0:
@@ -105,6 +117,15 @@ def where(patches: Sequence[int] | NDArray, grid: tuple[int, int]) -> str:
         return f"{word} {low}" if low == high else f"{word}s {low} to {high}"
 
     return f"{span(row, 'row')}, {span(col, 'column')}"
+
+
+def whereabouts(patches: Sequence[int] | NDArray, layout: Layout) -> str:
+    """Where patches lie in a picture: `where`, or in how many of its tiles."""
+    if not layout.tiles or len(patches) == 0:
+        return where(patches, layout.grid)
+    tiles = {layout.place(int(patch))[0] for patch in patches}
+    small = any(layout.tiles[at].thumbnail for at in tiles)
+    return f"in {len(tiles)} of {len(layout.tiles)} tiles, the thumbnail {'among them' if small else 'not among them'}"
 
 
 def area(mask: NDArray[np.bool_]) -> str:
@@ -122,7 +143,7 @@ def area(mask: NDArray[np.bool_]) -> str:
 def alt_stage(result: Result, record: StageRecord) -> str:
     """One sentence for a picture of a stage's tokens."""
     layout = result.trace.layout
-    where_ = where(record.patches, layout.grid)
+    where_ = whereabouts(record.patches, layout)
     objects = f", {record.instances} objects found" if record.instances is not None else ""
     title = stage_title(record, views.kind(result.trace, record))
     part = f"{record.n} of {layout.N} image tokens take part"
@@ -136,12 +157,14 @@ def alt_attention(result: Result, layers: Sequence[int] | range) -> str:
     if not np.isfinite(values).any():
         return "No image token took part in these layers."
     best = int(np.nanargmax(values))
-    row, col = divmod(best, trace.layout.grid[1])
+    tile, row, col = trace.layout.place(best)
     total = float(np.nansum(values))
     share = 100 * float(values[best]) / total if total else 0.0
     first, last = layers[0] + 1, layers[-1] + 1
     span = f"layer {first}" if first == last else f"mean of layers {first} to {last}"
-    peak = f"highest at row {row + 1}, column {col + 1}, {share:.0f} % of what falls on the picture"
+    tiles = trace.layout.tiles
+    of = "" if not tiles else " of the thumbnail" if tiles[tile].thumbnail else f" of tile {tile + 1}"
+    peak = f"highest at row {row + 1}, column {col + 1}{of}, {share:.0f} % of what falls on the picture"
     return f"Attention of [SEG] to the image tokens, {span}: {peak}."
 
 

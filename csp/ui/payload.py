@@ -137,10 +137,10 @@ def _panels(result: Result, look: Look) -> list[Payload]:
     that sees all.
     """
     trace = result.trace
-    rows, cols = trace.layout.grid
-    cropped = bool((Frame.of(result.request.image, trace.layout, 64).index < 0).any())
-    caption = f"{rows} \u00d7 {cols} patches" + (", hatched: outside its crop" if cropped else "")
-    alt = f"The picture under a grid of {rows} rows and {cols} columns of patches" + (
+    cropped = bool(Frame.of(result.request.image, trace.layout, 64).unseen.any())
+    grid = words.grid(trace.layout)
+    caption = f"{grid} patches" + (", hatched: outside its crop" if cropped else "")
+    alt = f"The picture under a grid of {grid} patches" + (
         ", the hatched border is not seen by the vision tower." if cropped else "."
     )
     out = [_panel("seen", "What the tower saw", overlays.seen(result, SIDE), caption, alt)]
