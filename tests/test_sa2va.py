@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +221,29 @@ SMALL: dict[str, Any] = {
 def test_every_method_runs_on_tiles(model: Any, golden: dict[str, np.ndarray], method: Any) -> None:
     from csp.methods import at_budget
 
-    result = ask(model, golden, "g0", SMALL.get(method.name) or at_budget(method, 56, 112, 4), seg_mode="teacher")
+    made = SMALL.get(method.name) or at_budget(method, 56, 112, 4)
+    if method.name == "smaller":
+        with pytest.raises(ValueError, match="a picture in several tiles has no smaller one: load the model with max_tiles=1"):
+            ask(model, golden, "g0", made, seg_mode="teacher")
+        return
+    if "space" in {knob.name for knob in csp.methods.knobs(made)}:
+        # There is no text tower beside InternViT: the decoder's own words stand in.
+        with pytest.raises(ValueError, match="which this model lacks"):
+            ask(model, golden, "g0", made, seg_mode="teacher")
+        made = replace(made, space="words")
+    result = ask(model, golden, "g0", made, seg_mode="teacher")
     assert result.masks.shape == (1, 100, 150) and np.isfinite(result.seg_state).all()
+
+
+def test_a_smaller_picture_of_one_tile(model: Any, golden: dict[str, np.ndarray]) -> None:
+    vision = model.encode(golden["g2/raw_image"]).vision
+    assert vision.smaller is not None
+    close(vision.smaller(4, 4), vision.patches.numpy(), 1e-5)
+    assert vision.smaller(2, 3).shape == (6, 192)
+    with pytest.raises(ValueError, match=r"1\.\.4 tokens a side"):
+        vision.smaller(5, 2)
+    result = ask(model, golden, "g2", csp.methods.METHODS["smaller"](T=6), seg_mode="teacher")
+    assert result.trace.n_per_layer == (6,) * 4
 
 
 def test_uniform_deals_its_tokens_out_to_the_tiles(model: Any, golden: dict[str, np.ndarray]) -> None:

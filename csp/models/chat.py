@@ -8,7 +8,7 @@ stays plain words.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +74,20 @@ class ChatPrompt:
             raise ValueError(f"template must be one of {', '.join(TEMPLATES)}, got {template!r}")
         if template == "chat":
             ahead, behind = verbatim(query)
+            asked = f"{ahead}{behind}"
             sys = self.encode(f"{self.chat.before}{ahead}<img>")
             usr = self.encode(f"</img>{behind}{self.chat.after}")
         else:
             query = clean_query(query)
             form = template if template != "auto" else "sentence" if query.endswith((".", "?", "!")) else "refer"
             sys = self.encode(f"{self.chat.before}<img>")
+            asked = QUESTIONS[form].replace("{query}", query)
             first, last = f"</img>{QUESTIONS[form]}{self.chat.after}".split("{query}")
             usr = self._around(first, query, last)
         out = self.encode(f"{ANSWER}{self.chat.close}")
         words = [self.tokenizer.decode([token]).strip() for token in usr]
-        return finish(sys, usr, out, words, self.seg_id, answer, seg_row)
+        prompt = finish(sys, usr, out, words, self.seg_id, answer, seg_row)
+        return replace(prompt, question=asked.strip())
 
     def _around(self, first: str, query: str, last: str) -> list[int]:
         """Ids of a query between parts of the template; what it spells as a special token is taken apart."""

@@ -1,7 +1,7 @@
 """InternViT as InternVL and Sa2VA use it: transformers' `InternVLVisionModel` over tiles, and what the methods read of it.
 
 A token is two by two patches side by side in one vector (`csp.models.tiling.shuffled`); its attention from [CLS] is theirs
-together, its key their mean.
+together, its key and value their mean.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csp.models.tiling import MOST_TILES, cut, normalised, shuffled, tile_crops, tile_grid
+from csp.models.tiling import MOST_TILES, cut, normalised, shuffled, stretched, tile_crops, tile_grid
 from csp.models.weights import on_meta
 from csp.tokens import VisionFeatures
-from csp.trace import Tile
+from csp.trace import Box, Tile
 
 AT_ONCE = 4
 """Tiles that go through the tower together: more save little and take memory."""
@@ -182,7 +182,7 @@ class InternTower:
         """What the host and the methods read of pixel_values [T, 3, S, S]; `project` is passed on."""
         runs = [self._tiles(part) for part in pixel_values.split(AT_ONCE)]
         joined = (torch.cat(parts) for parts in zip(*(run[0] for run in runs), strict=True))
-        tokens, cls_last, q_last, k_last, q_prev, k_prev = joined
+        tokens, cls_last, q_last, k_last, v_last, q_prev, k_prev = joined
         names = runs[0][1]
         maps = {name: torch.cat([run[1][name] for run in runs], dim=-1) / len(tokens) for name in names}
         return TiledFeatures(
@@ -193,26 +193,42 @@ class InternTower:
             k_prev=torch.cat([k_prev[-1, :1], k_prev[:, 1:].flatten(0, 1)]),
             num_heads=self.model.config.num_attention_heads,
             project=project,
+            v_last=torch.cat([v_last[-1, :1], v_last[:, 1:].flatten(0, 1)]),
             maps=maps,
         )
 
+    @torch.no_grad()
+    def smaller(self, image: np.ndarray, crop: Box, rows: int, cols: int) -> Tensor:
+        """Features [rows * cols, C] of the picture at fewer pixels: in one tile of as many tokens, nothing else changed; the
+        tower's table of places is interpolated. ValueError for a grid beyond a tile's own, or a picture in several tiles.
+        """
+        (most, _), patch = self.grid, self.model.config.patch_size[0] * self.factor
+        if len(self.views(*image.shape[:2])) > 1:
+            raise ValueError("a picture in several tiles has no smaller one: load the model with max_tiles=1")
+        if not (1 <= rows <= most and 1 <= cols <= most):
+            raise ValueError(f"a smaller picture has 1..{most} tokens a side, as many as a tile, got {rows} x {cols}")
+        pixels = torch.from_numpy(normalised(stretched(image, rows * patch, cols * patch)[None])).to(self.device, self.dtype)
+        last = self.states(pixels)[-1]
+        return shuffled(last[:, 1:], rows * self.factor, cols * self.factor, self.factor)[0]
+
     def _tiles(self, pixels: Tensor) -> tuple[tuple[Tensor, ...], dict[tuple[str, bool, str], Tensor]]:
         before_prev, before_last, last = self.states(pixels)
-        q_last, k_last = self._qk(before_last, len(self._layers) - 1)
-        q_prev, k_prev = self._qk(before_prev, len(self._layers) - 2)
+        q_last, k_last, v_last = self._qkv(before_last, len(self._layers) - 1)
+        q_prev, k_prev, _ = self._qkv(before_prev, len(self._layers) - 2)
         maps = {}
         for layer, q, k in (("last", q_last, k_last), ("prev", q_prev, k_prev)):
             for heads in (False, True):
                 for over in ("patches", "all"):
                     maps[layer, heads, over] = self._cls(q, k, heads, over)
         tokens = shuffled(last[:, 1:], self.patches, self.patches, self.factor)
-        return (tokens, last[:, 0], q_last, self._pooled(k_last), q_prev, self._pooled(k_prev)), maps
+        pooled = [self._pooled(part) for part in (k_last, v_last, k_prev)]
+        return (tokens, last[:, 0], q_last, *pooled[:2], q_prev, pooled[2]), maps
 
-    def _qk(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Queries of [CLS] [T, C] and all keys [T, 1 + P, C] that a layer makes of its input."""
+    def _qkv(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of [CLS] [T, C], all keys and all values [T, 1 + P, C] that a layer makes of its input."""
         block = self._layers[layer]
         x, attn = block.layernorm_before(hidden), block.attention
-        return attn.q_norm(attn.q_proj(x[:, 0])), attn.k_norm(attn.k_proj(x))
+        return attn.q_norm(attn.q_proj(x[:, 0])), attn.k_norm(attn.k_proj(x)), attn.v_proj(x)
 
     def _cls(self, q: Tensor, k: Tensor, heads: bool, over: str) -> Tensor:
         """Attention of each tile's [CLS] to its tokens, float32 [t * n] or [H, t * n]."""
@@ -225,6 +241,6 @@ class InternTower:
         return summed if heads else summed[0]
 
     def _pooled(self, keys: Tensor) -> Tensor:
-        """Keys [t, 1 + P, C] with those of a token's patches as their mean, [t, 1 + n, C]."""
+        """Keys or values [t, 1 + P, C] with those of a token's patches as their mean, [t, 1 + n, C]."""
         gathered = shuffled(keys[:, 1:], self.patches, self.patches, self.factor)
         return torch.cat([keys[:, :1], gathered.unflatten(-1, (self.factor**2, -1)).mean(dim=2)], dim=1)
