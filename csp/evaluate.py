@@ -238,9 +238,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
             told = summary.summarise(suite, lines, rows, args["seed"])
             told |= {"left out": left_out, "model": model.name, "weights": weights, "samples": header["samples"]}
             told |= provenance.record(str(model.device), argv, began)
-            (folder / f"{name}.json").write_text(
-                json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8"
-            )
+            (folder / f"{name}.json").write_text(summary.as_text(told), encoding="utf-8")
             figures.save(charts.figure(told), folder / f"{name}.svg")
             page.write(folder, args["docs"] / "results.md")
             print(f"{suite.title}\n\n{page.scores(told['lines'], list(told['queries']))}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -61,6 +62,18 @@ def _line(line: Line, pooled: Report, by_run: Report) -> dict[str, Any]:
         "change by seed": [by_run.change(run.name).overall.value for run in line.runs],
         "IoU with dense": pooled.agreement(name).overall.estimate.as_dict(),
     }
+
+
+def as_text(summary: Mapping[str, Any]) -> str:
+    """A summary as JSON, a line for each of its lines: small, and where one method moved, one line of a diff."""
+
+    def compact(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    def written(name: str, value: Any) -> str:
+        return "[\n" + ",\n".join(map(compact, value)) + "\n]" if name == "lines" else compact(value)
+
+    return "{\n" + ",\n".join(f"{compact(name)}:{written(name, value)}" for name, value in summary.items()) + "\n}\n"
 
 
 def is_current(summary: Mapping[str, Any], frozen: Mapping[str, Any]) -> bool:
