@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     main.add_argument("--model", default="park", help="park, a folder, or a hub id (default: park)")
-    main.add_argument("--data", default="park", help="park, or a folder with samples.jsonl (default: park)")
+    main.add_argument(
+        "--data", default="park", help="park, a data set such as refcoco:val, or a folder of your own (default: park)"
+    )
+    main.add_argument("--data-root", type=Path, metavar="ROOT", help="holds refer_seg, reason_seg and coco2014")
+    main.add_argument(
+        "--overlap", default="official", help="where parts of a truth overlap: official, as published, or union"
+    )
+    main.add_argument("--limit", type=int, metavar="PICTURES", help="of a data set, drawn by --seed (default: all)")
     main.add_argument("--split", default="test", help="the park's train, val or test (default: test)")
     main.add_argument(
         "--scenes", type=int, help="pictures to use (default: 1000 of the park, all of a folder)"
@@ -86,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
         help="keep a row per query in DIR/results.jsonl; a second call goes on there",
     )
     main.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    main.add_argument(
+        "--readers", type=int, help="processes reading pictures ahead of each (default: 2 beside a GPU, else 0)"
+    )
     main.add_argument("--threads", type=int, default=1, help="threads of each process (default: 1)")
     main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
@@ -97,16 +107,19 @@ def parser() -> argparse.ArgumentParser:
 
 def source_of(args: dict[str, Any]) -> Source:
     """The pictures and queries that the options ask for. Raises ValueError for what is not there."""
-    from csp.samples import FolderSource, ParkSource
+    from csp.samples import FolderSource, ParkSource, source_named
 
-    if args["scenes"] is not None and args["scenes"] < 1:
-        raise ValueError(f"--scenes must be 1 or more, got {args['scenes']}")
+    for flag in ("scenes", "limit"):
+        if args[flag] is not None and args[flag] < 1:
+            raise ValueError(f"--{flag} must be 1 or more, got {args[flag]}")
     chosen = tuple(args["family"])
     if args["data"] == "park":
         return ParkSource(
             args["split"], args["scenes"] or (200 if args["suite"] else 1000), args["first"], chosen
         )
-    return FolderSource(Path(args["data"]), chosen, args["scenes"])
+    if chosen:
+        return FolderSource(Path(args["data"]), chosen, args["limit"] or args["scenes"])
+    return source_named(args["data"], args["data_root"], args["overlap"], args["limit"] or args["scenes"], args["seed"])
 
 
 def runs_of(args: dict[str, Any], model: Segmenter) -> tuple[Run, ...]:
@@ -137,6 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
+    from csp.evaluation.ranks import alone_of
+
+    args["jobs"] = max(args["jobs"], alone_of())
     for name in ("jobs", "threads", "seeds"):
         if args[name] < 1:
             raise ValueError(f"--{name} must be 1 or more, got {args[name]}")
@@ -146,7 +162,8 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
         return _compare(args, argv, source)
     from csp.checkpoints import load
     from csp.evaluation import ablations, proposals, provenance
-    from csp.evaluation.processes import Job, collect, rank
+    from csp.evaluation.processes import Job, gather
+    from csp.evaluation.ranks import rank
     from csp.evaluation.report import Report
     from csp.samples import ParkSource
 
@@ -161,15 +178,21 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     runs = runs_of(args, model)
     weights = provenance.fingerprint(provenance.model_folders(args["model"], args["clip"]))
     header = header_of(weights, source, runs)
-    job = Job(args["model"], source, runs, options, args["threads"])
-    who = rank()
-    with progress("queries", quiet=not who.first) as tell:
-        rows = collect(job, args["jobs"], args["out"], header, tell)
-    if not who.first:
+    job = Job(args["model"], source, runs, options, args["threads"], readers_of(args, model))
+    who, name, device, proposer = rank(), model.name, str(model.device), model.instances
+    mine = model if args["jobs"] == 1 else None
+    del model  # processes of their own load their own: it is not kept twice
+    with kept_in(args["out"]) as folder, progress("queries", quiet=not who.first) as tell:
+        found_rows = gather(job, folder, args["jobs"], header, tell, mine)
+        rows = list(found_rows or ())
+    if found_rows is None:
         return 0
+    if not rows:
+        raise ValueError(f"{source.name} asks nothing: there is no query with a truth")
     report = Report(rows, args["seed"])
     told: dict[str, Any] = {
-        "model": model.name,
+        "model": name,
+        "bad pictures": found_rows.bad,
         **header,
         "scores": report.as_dict(),
         "bootstrap": {"seed": args["seed"], "unit": "picture", "level": 0.95},
@@ -179,16 +202,17 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     if args["ablate"]:
         print("\n" + ablations.text(report))
         told["look"] = ablations.as_dict(report)
-    if args["instances"] and isinstance(source, ParkSource) and model.instances is not None:
+    if args["instances"] and isinstance(source, ParkSource) and proposer is not None:
         with progress("instances") as tell:
-            proposed = proposals.measure(model.instances, source, args["seed"], tell)
+            proposed = proposals.measure(proposer, source, args["seed"], tell)
         print(f"\n{proposed}")
         told["instances"] = proposed.as_dict()
         found.append(ablations.recall_gate(proposed))
     told["gates"] = ablations.gate_dicts(found)
     if args["ablate"] and found:
         print("\n" + "\n".join(map(str, found)))
-    told |= provenance.record(str(model.device), argv, began)
+    name_bad(found_rows.bad)
+    told |= provenance.record(device, argv, began)
     if args["json"]:
         args["json"].parent.mkdir(parents=True, exist_ok=True)
         args["json"].write_text(
@@ -202,7 +226,8 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     from csp import figures
     from csp.checkpoints import load
     from csp.evaluation import charts, frozen, page, provenance, suites, summary
-    from csp.evaluation.processes import Job, collect, rank
+    from csp.evaluation.processes import Job, collect
+    from csp.evaluation.ranks import rank
     from csp.samples import ParkSource
 
     if not isinstance(source, ParkSource):
@@ -214,6 +239,9 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     who, options = rank(), options_of(args)
     model = load(args["model"], **options)
     suites.check_shape(model.N, model.L)
+    readers, title, device, words = readers_of(args, model), model.name, str(model.device), has_words(model)
+    mine = model if args["jobs"] == 1 else None
+    del model
     folder, weights = (
         args["docs"] / "results",
         provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
@@ -222,22 +250,23 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
         frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
     for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
         began, suite = time.perf_counter(), suites.SUITES[name]
-        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), has_words(model))
+        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), words)
         runs = summary.runs_of(lines)
         header = header_of(weights, source, runs)
         rows_in = (args["out"] or Path("out/evaluation")) / name
         with progress(name, quiet=not who.first) as tell:
             rows = collect(
-                Job(args["model"], source, runs, options, args["threads"]),
+                Job(args["model"], source, runs, options, args["threads"], readers),
                 args["jobs"],
                 rows_in,
                 header,
                 tell,
+                mine,
             )
         if who.first:
             told = summary.summarise(suite, lines, rows, args["seed"])
-            told |= {"left out": left_out, "model": model.name, "weights": weights, "samples": header["samples"]}
-            told |= provenance.record(str(model.device), argv, began)
+            told |= {"left out": left_out, "model": title, "weights": weights, "samples": header["samples"]}
+            told |= provenance.record(device, argv, began)
             (folder / f"{name}.json").write_text(summary.as_text(told), encoding="utf-8")
             figures.save(charts.figure(told), folder / f"{name}.svg")
             page.write(folder, args["docs"] / "results.md")
@@ -250,6 +279,32 @@ def has_words(model: Segmenter) -> bool:
     return getattr(getattr(model, "clip", None), "words", None) is not None
 
 
+def readers_of(args: dict[str, Any], model: Any) -> int:
+    """Processes that read ahead of each that runs the model: two beside a GPU, none where the CPU has the work anyway."""
+    if args["readers"] is not None:
+        return int(args["readers"])
+    return 2 if model.device.type == "cuda" else 0
+
+
+@contextmanager
+def kept_in(folder: Path | None) -> Iterator[Path]:
+    """A folder for rows: the one given, or one that is gone afterwards."""
+    import tempfile
+
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def name_bad(bad: Mapping[str, str]) -> None:
+    """Say which pictures could not be scored."""
+    if bad:
+        first = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:5])
+        print(f"\n{len(bad)} pictures could not be scored and are in no number: {first}", file=sys.stderr)
+
+
 def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, Any]:
     """What rows are rows of: kept with them, so that no two evaluations are mixed."""
     return {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
@@ -257,7 +312,7 @@ def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, An
 
 def options_of(args: dict[str, Any]) -> dict[str, Any]:
     """What `csp.load` is to be told beside the model's name."""
-    from csp.evaluation.processes import rank
+    from csp.evaluation.ranks import rank
 
     device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
     return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam") if args[key] is not None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from csp import images
 from csp.checks import read_json
 from csp.park import language, scenes
+from csp.types import Template
 
 SIZES = ("<1 %", "1-4 %", ">4 %")
 LEAST_SHARE, MOST_SHARE = 0.01, 0.04
@@ -25,11 +26,13 @@ LEAST_SHARE, MOST_SHARE = 0.01, 0.04
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One query about one picture: ``image`` uint8 RGB [H, W, 3], ``truth`` bool [H, W], empty where nothing
-    fits the words.
+    """One query about one picture: ``image`` uint8 RGB [H, W, 3], ``truth`` [H, W], empty where nothing fits the
+    words: bool, or uint8 with the values that `csp.metrics.overlap` tells apart, at a size of its own where a data set
+    says so.
 
     ``scene`` names the picture and ``number`` the query among those about it. ``held``: worded with phrases
-    that training never saw; None where that is not known.
+    that training never saw; None where that is not known. ``template`` is the form in which the query is put to a model
+    that knows several.
     """
 
     scene: str
@@ -39,11 +42,17 @@ class Sample:
     truth: np.ndarray
     family: str = "all"
     held: bool | None = None
+    template: Template = "auto"
+
+    @property
+    def target(self) -> np.ndarray:
+        """bool [H, W]: the pixels of the target."""
+        return self.truth if self.truth.dtype == np.bool_ else self.truth == 1
 
     @cached_property
     def share(self) -> float:
         """Share of the picture that the target covers."""
-        return float(self.truth.mean())
+        return float(self.target.mean())
 
     @property
     def size(self) -> str | None:
@@ -70,7 +79,11 @@ class Source(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What decides the queries and truths, for a report and its fingerprint."""
+        """What decides the queries and truths, for a report and its fingerprint; not the pictures one by one."""
+        ...
+
+    def fingerprint(self, index: int) -> str:
+        """Of the files of picture ``index``, so that rows of a file that has changed are made again; empty without files."""
         ...
 
 
@@ -117,6 +130,9 @@ class ParkSource:
             for number, q in enumerate(language.queries(scene, each=1))
             if self._wanted(q.family)
         )
+
+    def fingerprint(self, index: int) -> str:
+        return ""
 
     def _wanted(self, family: str) -> bool:
         return not self.families or family in self.families
@@ -215,14 +231,94 @@ class FolderSource:
         return mask
 
     def describe(self) -> dict[str, Any]:
-        """Digest over the listing and every file that it names."""
-        digest = hashlib.sha256()
-        for image, entries in self._pictures:
-            digest.update((Path(self.folder) / image).read_bytes())
-            for entry in entries:
-                digest.update(json.dumps(entry, sort_keys=True).encode())
-                digest.update((Path(self.folder) / entry["mask"]).read_bytes())
+        """Digest over the listing."""
+        digest = hashlib.sha256(json.dumps(self._pictures, sort_keys=True).encode())
         return {"source": self.name, "pictures": len(self), "sha256": digest.hexdigest()}
+
+    def fingerprint(self, index: int) -> str:
+        image, entries = self._pictures[index]
+        return printed([Path(self.folder) / name for name in (image, *(entry["mask"] for entry in entries))])
+
+
+class DataSource:
+    """Pictures of a data set of `csp.data`, each with the queries of all its items: RIO has several a picture.
+
+    ``limit`` pictures are drawn by ``seed``, in their order. A truth with no mask of its own for a query leaves the query
+    out, as LISA does.
+    """
+
+    def __init__(
+        self, name: str, root: str | Path | None = None, overlap: str = "official", limit: int | None = None, seed: int = 0
+    ) -> None:
+        from csp import data
+
+        self._asked = (name, root, overlap, limit, seed)
+        self._data = data.open(name, root, overlap)
+        places: dict[Path, list[int]] = {}
+        for index in range(len(self._data)):
+            places.setdefault(self._data.path(index), []).append(index)
+        pictures = list(places.items())
+        if limit is not None and limit < len(pictures):
+            drawn = np.random.default_rng(seed).permutation(len(pictures))[:limit]
+            pictures = [pictures[at] for at in sorted(drawn)]
+        self._pictures = pictures
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens it for itself.
+        return DataSource, self._asked
+
+    @property
+    def name(self) -> str:
+        return self._data.name
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def picture(self, index: int) -> str:
+        return self._pictures[index][0].name
+
+    def samples(self, index: int) -> tuple[Sample, ...]:
+        path, places = self._pictures[index]
+        image = images.read(path)
+        found: list[Sample] = []
+        for item in (self._data[place] for place in places):
+            for query, truth in zip(item.queries, item.truth, strict=False):
+                found.append(Sample(path.name, len(found), image, query, truth, self.name, template=item.form))
+        return tuple(found)
+
+    def fingerprint(self, index: int) -> str:
+        _, places = self._pictures[index]
+        return printed(dict.fromkeys(source for place in places for source in self._data[place].sources))
+
+    def describe(self) -> dict[str, Any]:
+        """The listings by their sha256, how truths are drawn, and which pictures were drawn."""
+        import cv2
+
+        name, _, overlap, limit, seed = self._asked
+        listings = {path.name: printed([path], 64) for path in self._data.files()}
+        drawn = {} if limit is None else {"limit": limit, "seed": seed}
+        return {
+            "source": name, "overlap": overlap, "pictures": len(self), **drawn, "listings": listings, "opencv": cv2.__version__
+        }  # fmt: skip
+
+
+def source_named(name: str, root: str | Path | None, overlap: str, limit: int | None, seed: int) -> Source:
+    """A data set by its name, or a folder of one's own: triples in ``samples.jsonl``, ReasonSeg's format or COCO's."""
+    if Path(name).is_dir() and (Path(name) / "samples.jsonl").is_file():
+        return FolderSource(Path(name), (), limit)
+    return DataSource(name, root, overlap, limit, seed)
+
+
+def printed(paths: Iterable[Path], length: int = 16) -> str:
+    """A fingerprint of files, of ``length`` hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            digest.update(b"missing")
+    return digest.hexdigest()[:length]
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -120,11 +120,11 @@ class Result:
     def _repr_png_(self) -> bytes:
         return _figures().to_png(self)
 
-    def full_logits(self) -> NDArray[np.float32]:
-        """Logits at the picture's own size, float32 [K, H, W]: upsample to SAM's square, cut off its
-        padding, resize.
+    def full_logits(self, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
+        """Logits at the picture's own size or at another (H, W), float32 [K, H, W]: upsample to SAM's square,
+        cut off its padding, resize.
         """
-        height, width = self.request.image.shape[:2]
+        height, width = size or self.request.image.shape[:2]
         square = resize_bilinear(self.logits, (self.sam_size, self.sam_size))
         return resize_bilinear(square[:, : self.sam_input[0], : self.sam_input[1]], (height, width))
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +13,8 @@ import pytest
 import torch
 
 from csp.decoder import decode
-from csp.evaluation import processes
 from csp.evaluation.ablations import ELSEWHERE, MISLED, runs
-from csp.evaluation.processes import Job, Rank, Store, collect
+from csp.evaluation.processes import Job, collect
 from csp.evaluation.runs import DENSE, Evaluator, NoImage, OtherPicture, Row, Run, kept, looks, lot, on_target
 from csp.methods import CSP, METHODS, Control, Full
 from csp.metrics import overlap
@@ -196,11 +192,9 @@ def test_threads_are_put_back(park_folder: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        steps = processes.compute(job(park_folder, 1), [0], 1)
-        next(steps)
-        assert torch.get_num_threads() == 1
-        steps.close()
-        assert torch.get_num_threads() == 3
+        during: list[int] = []
+        collect(job(park_folder, 1), progress=lambda done, of: during.append(torch.get_num_threads()))
+        assert during == [3, 1] and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
@@ -234,57 +228,3 @@ def test_a_stopped_evaluation_goes_on(
 def test_rows_of_something_else_are_not_mixed_in(park_folder: Path, alone: tuple[Path, list[Row]]) -> None:
     with pytest.raises(ValueError, match=r"another evaluation.*choose another --out"):
         collect(job(park_folder), folder=alone[0], header={"a": 2})
-
-
-def test_ranks_share_all_pictures_once() -> None:
-    for n in (0, 1, 7, 8):
-        shares = [list(Rank(i, 3).share(range(n))) for i in range(3)]
-        assert [index for share in shares for index in share] == list(range(n))
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_ranks_keep_files_of_their_own_until_the_end(tmp_path: Path) -> None:
-    parts = [[{"scene": f"s{i}", "query": 0, "run": DENSE, "of": 1}] for i in range(2)]
-    for i, part in enumerate(parts):
-        store = Store(tmp_path, {}, Rank(i, 2))
-        store.write(part)
-        store.close()
-    assert sorted(file.name for file in tmp_path.iterdir()) == [
-        "results-0-of-2.jsonl",
-        "results-1-of-2.jsonl",
-    ]
-    assert Store(tmp_path, {}).load() == {"s0": parts[0], "s1": parts[1]}
-    Store(tmp_path, {}).finish(parts[0] + parts[1])
-    assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
-    assert Store(tmp_path, {}).load() == {"s0": parts[0], "s1": parts[1]}
-
-
-def test_accelerate_launch_gives_the_same_rows(park_folder: Path, tmp_path: Path) -> None:
-    arguments = [
-        "--model", str(park_folder), "--scenes", "2", "--family", "ref", "--method", "csp",
-        "--Lc", "1", "--Nc", "16", "--Ls", "1", "--Np", "4", "--cluster", "random",
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--main_process_port",
-        "0",
-    ]
-    subprocess.run(
-        [*launch, "-m", "csp.evaluate", *arguments, "--out", str(tmp_path / "two")],
-        check=True, capture_output=True, timeout=300, env=environment,
-    )  # fmt: skip
-    from csp.evaluate import main
-
-    assert main([*arguments, "--device", "cpu", "--out", str(tmp_path / "one")]) == 0
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
-    assert without_time(one) == without_time(two) and len(one) == 5
-    assert processes.rank() == Rank()

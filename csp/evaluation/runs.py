@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import InitVar, asdict, dataclass, replace
-from functools import lru_cache
+from itertools import groupby
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
 
 from csp.decoder import Choice, Stage, View
+from csp.evaluation.ahead import Samples
 from csp.methods import Method
 from csp.methods.full import Full
 from csp.metrics import overlap
-from csp.models.asking import Segmenter
+from csp.models.asking import Planner, Segmenter
 from csp.models.instances import coverage
 from csp.samples import Sample, Source
-from csp.types import Layout, Result, Trace
+from csp.types import Layout, Result, Template, Trace
 
 Row = dict[str, Any]
 DENSE = "dense"
@@ -98,42 +100,68 @@ class Evaluator:
             raise ValueError(f"runs must have names of their own, got {', '.join(names)}")
         self.model, self.source = model, source
         self.runs = tuple(run for run in runs if run.name != DENSE)
-        # The next pictures are wanted again where tokens or words are swapped.
-        self._samples = lru_cache(maxsize=3)(source.samples)
+        self.read = Samples(source)
+        self.reading = self.read.ahead
 
     def rows(self, index: int) -> list[Row]:
-        """All rows of picture ``index``, one for each query and run."""
-        found = []
-        for sample in self._samples(index):
-            dense = self.model.segment(sample.image, sample.query, Full())
-            on = on_target(sample.truth, dense.trace.layout)
-            found.append(self._row(sample, DENSE, 0, dense, dense, on))
-            for run in self.runs:
-                result = self._run(index, sample, run)
+        """All rows of picture ``index``, one for each query and run; queries stand in their order, runs within."""
+        samples = self.read(index)
+        dense = self._ask(samples, Full())
+        on = [on_target(_fitted(s.target, s.image.shape[:2]), d.trace.layout) for s, d in zip(samples, dense, strict=True)]
+        found: list[list[Row]] = [
+            [self._row(*each)] for each in zip(samples, [Run(DENSE, Full())] * len(samples), dense, dense, on, strict=True)
+        ]
+        for run in self.runs:
+            wanted = [at for at, sample in enumerate(samples) if run.empty or sample.share]
+            for at, result in zip(wanted, self._run(index, [samples[at] for at in wanted], run), strict=True):
                 if result is not None:
-                    found.append(self._row(sample, run.name, run.seed, result, dense, on))
-        return [{**row, "of": len(found)} for row in found]
+                    found[at].append(self._row(samples[at], run, result, dense[at], on[at]))
+        rows = [row for some in found for row in some]
+        return [{**row, "of": len(rows)} for row in rows]
 
-    def _run(self, index: int, sample: Sample, run: Run) -> Result | None:
-        method, query = run.method, sample.query
-        if not run.empty and not sample.share:
-            return None
+    def _run(self, index: int, samples: Sequence[Sample], run: Run) -> Sequence[Result | None]:
+        if run.swap:
+            return [self._swapped(index, sample, run) for sample in samples]
+        if getattr(run.method, "draws", False):
+            # A seed of its own for each: what is asked together shares its lots.
+            return [self._ask([sample], run.method, lot(run.seed, sample))[0] for sample in samples]
+        return self._ask(samples, run.method)
+
+    def _ask(self, samples: Sequence[Sample], method: Planner, seed: int = 0) -> list[Result]:
+        """Results for queries about one picture, which share what stands before their words."""
+        if not samples:
+            return []
+        if len(samples) == 1:
+            return [self.model.segment(samples[0].image, samples[0].query, method, seed, template=self._form(samples[0]))]
+        found: list[Result] = []
+        for form, some in groupby(samples, self._form):
+            chosen = list(some)
+            found += self.model.segment(chosen[0].image, [s.query for s in chosen], method, seed, template=form)
+        return found
+
+    def _form(self, sample: Sample) -> Template:
+        """The form of the question, where the model knows several."""
+        return sample.template if sample.template in getattr(self.model.prompter, "templates", ()) else "auto"
+
+    def _swapped(self, index: int, sample: Sample, run: Run) -> Result | None:
+        method: Planner = run.method
         if run.swap == "picture":
             other = next((s.image for s in self._others(index)), None)
             if other is None:
                 return None
             method = OtherPicture(self.model.encode(other).vision.patches)
-        elif run.swap == "words":
+        else:
             words = self._other_words(index, sample)
             if words is None:
                 return None
-            query = words
-        return self.model.segment(sample.image, query, method, seed=lot(run.seed, sample))
+            sample = replace(sample, query=words)
+        return self._ask([sample], method, lot(run.seed, sample))[0]
 
     def _others(self, index: int) -> Iterator[Sample]:
-        """Samples of the other pictures, the next picture first."""
+        """Samples of the other pictures, the next picture first; one that cannot be read is left out."""
         for step in range(1, len(self.source)):
-            yield from self._samples((index + step) % len(self.source))
+            with suppress(ValueError, OSError):
+                yield from self.read((index + step) % len(self.source))
 
     def _other_words(self, index: int, sample: Sample) -> str | None:
         """The query of the same family about the next picture that has one in other words."""
@@ -142,32 +170,48 @@ class Evaluator:
         )
         return next(wanted, None)
 
-    def _row(
-        self, sample: Sample, name: str, seed: int, result: Result, dense: Result, on: np.ndarray
-    ) -> Row:
-        inside, union = overlap(result.mask, sample.truth)
+    def _row(self, sample: Sample, run: Run, result: Result, dense: Result, on: np.ndarray) -> Row:
+        mask, size = mask_at(result, sample.truth.shape[:2]), sample.truth.shape[:2]
+        inside, union = overlap(mask, sample.truth)
         row: Row = {
             "scene": sample.scene,
             "query": sample.number,
             "family": sample.family,
             "held": sample.held,
             "size": sample.size,
-            "run": name,
-            "seed": seed,
+            "run": run.name,
+            "seed": run.seed,
             "I": inside,
             "U": union,
             "n_avg": result.cost.n_avg,
             "flops": result.cost.total_flops,
             "ms": {part: round(ms, 3) for part, ms in result.ms.items()},
         }
-        if name != DENSE:
-            row["I_dense"], row["U_dense"] = overlap(result.mask, dense.mask)
+        if sample.template != "auto":
+            row["form"] = sample.template
+        if run.name != DENSE:
+            row["I_dense"], row["U_dense"] = overlap(mask, mask_at(dense, size))
         if sample.share:
             row["look"] = looks(result.trace, on)
             if on.any():
                 row["kept"] = kept(result.trace, on)
             row["rank_layer"] = result.trace.rank_layer
         return row
+
+
+def mask_at(result: Result, size: tuple[int, ...]) -> np.ndarray:
+    """The mask at the size of a truth, bool [H, W]: a data set may tell another than its picture has."""
+    if result.mask.shape == size:
+        return result.mask
+    return np.logical_or.reduce(result.full_logits((size[0], size[1])) > 0, axis=0)
+
+
+def _fitted(target: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    import cv2
+
+    if target.shape == size:
+        return target
+    return cv2.resize(target.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 
 def lot(seed: int, sample: Sample) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from csp.types import Template
 
@@ -225,6 +225,8 @@ class LlamaPrompt:
     ends like one.
     """
 
+    templates: ClassVar[tuple[str, ...]] = TEMPLATES
+
     def __init__(
         self,
         file: str | Path,
@@ -272,13 +274,15 @@ class LlamaPrompt:
     def __call__(
         self, query: str, answer: Answer = "full", seg_row: SegRow = "before", template: Template = "auto"
     ) -> Prompt:
-        query = clean_query(query)
+        given, query = query, clean_query(query)
         if template not in TEMPLATES:
             raise ValueError(f"template must be one of {', '.join(TEMPLATES)}, got {template!r}")
         question = self.question if template == "auto" else template
         if question == "auto":
             question = "sentence" if query.endswith((".", "?", "!")) else "refer"
-        asked = QUESTIONS[question].replace("{query}", query.lower() if question == "refer" else query)
+        # Where the form is given, so are the words: data sets bring their own in the case and spacing of the official code.
+        words_asked = given.strip() if template != "auto" else query.lower() if question == "refer" else query
+        asked = QUESTIONS[question].replace("{query}", words_asked)
         opening: list[str | int] = [f"{LLAVA_SYSTEM} USER: "]
         closing: list[str | int] = [f"{asked} ASSISTANT: "]
         if self.im_start_end:
