@@ -15,7 +15,7 @@ from torch import nn
 
 from csp import hub
 from csp.checks import check_choice, check_integer
-from csp.methods.csp import CSP
+from csp.methods import resolve
 from csp.models import quantize as bits
 from csp.models.asking import LisaSegmenter
 from csp.models.backends import BACKENDS
@@ -91,7 +91,7 @@ def load(
         detector = build_instances(folder, find_instances(instances), 640, target)
         made = sa2va_parts(folder, config, sa2va_sizes(folder, sam), target, kind, report, tiles, quantize, offload_sam)
         layers = run_layers(made["llm"])
-        return LisaSegmenter(CSP(), name=Path(name).name, instances=detector, layers=layers, **made)
+        return LisaSegmenter(resolve, name=Path(name).name, instances=detector, layers=layers, **made)
     if max_tiles is not None:
         raise ValueError(f"max_tiles={max_tiles} is for models that cut pictures into tiles (Sa2VA): leave it out")
     clip_folder = find_clip(folder, config, clip)
@@ -117,7 +117,7 @@ def load(
     head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
     check_widths(llm, tower, projector, fcs, sizes)
     return LisaSegmenter(
-        CSP(),
+        resolve,
         own.get("name") or Path(name).name,
         llm,
         tower,

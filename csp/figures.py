@@ -138,7 +138,10 @@ def runs(
     import csp
 
     kind = _kind(figure)
-    method = method or csp.CSP(cluster="seg-first" if model.instances is not None else "uniform")
+    from csp.methods import fitted
+
+    start: Any = fitted(csp.CSP, model.N, model.L)
+    method = method or replace(start, cluster="seg-first" if model.instances is not None else "uniform")
     methods = kind.methods(method, model.L)
     if model.instances is None:
         methods = [each for each in methods if each == method or not _needs_instances(each)]

@@ -58,6 +58,20 @@ class Knob:
             default = min(default, high)
         return dataclasses.replace(self, high=high, default=default)
 
+    def scaled(self, N: int, L: int) -> Any:
+        """The default for a smaller model: counts of tokens and layers in proportion to 256 and 32, rounded up; layers that
+        increase still do.
+        """
+        of = {"N": (N, 256), "L": (L, 32)}.get(str(self.high))
+        if of is None or self.kind not in ("integer", "integers") or of[0] >= of[1]:
+            return self.default
+        if not isinstance(self.default, tuple):
+            return -(-self.default * of[0] // of[1])
+        fewer = [-(-count * of[0] // of[1]) for count in self.default]
+        if self.high == "L":
+            fewer = [max(count, fewer[0] + i) for i, count in enumerate(fewer)]
+        return tuple(fewer)
+
     def check(self, value: Any) -> Any:
         """``value`` as methods take it. Raises ValueError for the wrong kind, or beyond bounds that are numbers."""
         if self.kind == "choice":

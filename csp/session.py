@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from csp import images
-from csp.methods import METHODS, PRESETS, Knob, at_budget, build, find, knobs, named, solve, values
+from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
 from csp.models.cache import ByteCache, picture_key
@@ -82,17 +82,17 @@ class Session:
 
     def catalogue(self) -> tuple[MethodCard, ...]:
         """Every method there is, its knobs within this model's bounds."""
-        words = getattr(getattr(self.model, "clip", None), "words", None) is not None
         return tuple(
-            MethodCard(
-                name,
-                method.label,
-                method.paper,
-                tuple(knob.within(self.model.N, self.model.L, words) for knob in knobs(method)),
-                (method.__doc__ or "").strip(),
-            )
+            MethodCard(name, method.label, method.paper, self._knobs(method), (method.__doc__ or "").strip())
             for name, method in METHODS.items()
         )
+
+    def _knobs(self, method: type[Method]) -> tuple[Knob, ...]:
+        """The knobs of a method within this model's bounds, defaults being those that it gets by its name."""
+        N, L = self.model.N, self.model.L
+        words = getattr(getattr(self.model, "clip", None), "words", None) is not None
+        bounded, start = [knob.within(N, L, words) for knob in knobs(method)], values(fitted(method, N, L))
+        return tuple(replace(knob, default=start[knob.name]) if isinstance(knob.high, int) else knob for knob in bounded)
 
     def presets(self) -> dict[str, Preset]:
         """The paper's settings made for as many image tokens and layers as this model has, by their keys in

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import csp
 from csp import figures
-from csp.methods import FILES, METHODS, find, named, resolve
+from csp.methods import FILES, METHODS, find, fitted, named, resolve
 from csp.methods.presets import PRESETS, SHAPES, TABLE_1, TABLE_4
 
 ROOT = Path(__file__).parents[1]
@@ -51,9 +52,9 @@ def test_the_papers_rows_can_be_run():
 
 
 def test_names_and_instances_are_methods():
-    assert resolve("fastv") == csp.FastV()
+    assert resolve("fastv", 256, 32) == csp.FastV() and resolve(None, 576, 40) == csp.CSP()
     own = csp.CSP(Nc=32)
-    assert resolve(own) is own
+    assert resolve(own, 256, 32) is own
     assert find("csp") is csp.CSP
 
 
@@ -70,4 +71,26 @@ def test_names_and_instances_are_methods():
 )
 def test_anything_else_is_answered_with_the_remedy(given, says):
     with pytest.raises(ValueError, match=says):
-        resolve(given)
+        resolve(given, 256, 32)
+
+
+def test_a_model_runs_a_method_by_its_name():
+    model, scene = csp.load("park"), csp.park.scene(7, split="test")
+    query = scene.queries[0][1]
+    by_name = model.segment(scene.image, query, method="fastv")
+    assert by_name.request.method == "fastv" and by_name.request.knobs["R"] == 64
+    assert np.array_equal(by_name.logits, model.segment(scene.image, query, method=csp.FastV()).logits)
+    assert model.segment(scene.image, query).request.method == "csp"
+    for wrong, says in ((csp.FastV, r"call it, FastV\(\)"), ("fastw", "did you mean 'fastv'")):
+        with pytest.raises(ValueError, match=says):
+            model.segment(scene.image, query, method=wrong)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize(("N", "L"), [(256, 32), (576, 40), (64, 4), (64, 6), (16, 8)])
+def test_defaults_fit_every_model(method, N, L):
+    made = fitted(method, N, L)
+    stages = made.plan(N, L)
+    assert sum(stage.L for stage in stages) == L and all(stage.N is None or stage.N <= N for stage in stages)
+    if N >= 256 and L >= 32:
+        assert made == method()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from csp.checkpoints import load
-from csp.methods import METHODS, find
+from csp.methods import METHODS, find, named
 from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
 from csp.session import Session
@@ -31,7 +31,9 @@ def test_ranges_follow_the_model(session: Session) -> None:
     cards = {card.name: card for card in session.catalogue()}
     assert list(cards) == list(METHODS)
     knobs = {knob.name: knob for knob in cards["csp"].knobs}
-    assert knobs["Nc"].high == 64 and knobs["Lc"].high == 4 and knobs["Lc"].default == 4
+    assert knobs["Nc"].high == 64 and knobs["Lc"].high == 4
+    for name, card in cards.items():
+        named(name, {knob.name: knob.default for knob in card.knobs}).plan(64, 4)
     assert "seg-first" in knobs["cluster"].choices and knobs["Nc"].help
 
 

@@ -38,7 +38,7 @@ CONTROLS: dict[str, type[Method]] = {Control.name: Control}
 
 __all__ = [
     "AFTER", "CONTROLS", "FILES", "METHODS", "PRESETS", "Control", "Knob", "Method", "Preset", "at_budget", "build",
-    "expected_n_avg", "find", "knobs", "named", "resolve", "solve", "values",
+    "expected_n_avg", "find", "fitted", "knobs", "named", "resolve", "solve", "values",
 ]  # fmt: skip
 
 
@@ -56,17 +56,30 @@ def named(name: Any, settings: Mapping[str, Any] | None = None) -> Method:
     return build(find(name), settings or {})
 
 
-def resolve(method: Any) -> Method:
-    """What a caller gave as a method: an instance as it is, a name with its defaults.
+def fitted(method: type[Method], N: int, L: int) -> Method:
+    """A method with its defaults, in proportion where a model of N image tokens and L layers is too small for them."""
+    try:
+        made = build(method, {})
+        made.plan(N, L)
+    except ValueError:
+        made = build(method, {knob.name: knob.scaled(N, L) for knob in knobs(method)})
+    return made
+
+
+def resolve(method: Any, N: int, L: int) -> Method:
+    """What a caller gave as a method for a model of N image tokens and L layers: an instance as it is, a name with defaults
+    that fit, LVLM_CSP where nothing is given.
 
     Raises ValueError with the remedy for a class, an unknown name and anything else.
     """
+    if method is None:
+        return fitted(METHODS["csp"], N, L)
     if isinstance(method, type):
         raise ValueError(f"method must be an instance, got the class {method.__name__}: call it, {method.__name__}()")
     if hasattr(method, "plan") and hasattr(method, "name"):
         return cast(Method, method)
     if isinstance(method, str):
-        return named(method)
+        return fitted(find(method), N, L)
     raise ValueError(f"method must be a name of csp.METHODS or an instance such as csp.CSP(Nc=64), got {shown(method)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, overload
 
@@ -38,6 +38,10 @@ class Planner(Protocol):
     def name(self) -> str: ...
 
     def plan(self, N: int, L: int) -> Sequence[Stage]: ...
+
+
+Methods = Callable[[Any, int, int], Planner]
+"""From what was given as a method (an instance, a name, None), N and L to a plan of stages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +91,13 @@ class Item:
 
 
 class Segmenter(Parts):
-    """A model that can be asked. `method` is what `segment` runs by default; up to `prefix_bytes` of keys and values are kept
+    """A model that can be asked. `methods` makes a plan of what `segment` is given as its method, for N image tokens and L
+    layers, and a default one of None; up to `prefix_bytes` of keys and values are kept
     for `segment(..., reuse=True)`.
     """
 
-    def __init__(self, method: Planner, prefix_bytes: int = PREFIX_BYTES):
-        self.method = method
+    def __init__(self, methods: Methods, prefix_bytes: int = PREFIX_BYTES):
+        self.methods = methods
         self.prefixes: ByteCache[tuple[Prefix, ...]] = ByteCache(prefix_bytes)
 
     @overload
@@ -100,7 +105,7 @@ class Segmenter(Parts):
         self,
         image: list[Any] | tuple[Any, ...],
         query: str | Sequence[str],
-        method: Planner | None = None,
+        method: Planner | str | None = None,
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
@@ -117,7 +122,7 @@ class Segmenter(Parts):
         self,
         image: Any,
         query: str,
-        method: Planner | None = None,
+        method: Planner | str | None = None,
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
@@ -134,7 +139,7 @@ class Segmenter(Parts):
         self,
         image: Any,
         query: Sequence[str],
-        method: Planner | None = None,
+        method: Planner | str | None = None,
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
@@ -152,7 +157,7 @@ class Segmenter(Parts):
         self,
         image: Any,
         query: str | Sequence[str],
-        method: Planner | None = None,
+        method: Planner | str | None = None,
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
@@ -166,10 +171,10 @@ class Segmenter(Parts):
         """Masks for a query, one per [SEG], with all that happened on the way; a list for a list of queries or pictures.
 
         `image` is PIL or uint8 RGB [H, W, 3] (or a path, a file's bytes, a torch tensor: `csp.images.read`); `method` a plan
-        of stages, CSP by default; `seed` drives every lot that is drawn; `force={"pruning": {"keep": [...], "drop":
-        [...]}}` overrides a stage's choice of patches. `template` is the form of the question: "auto" tells an
-        expression ("refer") from a "sentence"; "chat" adds nothing to the words. `record="heads"` keeps attention head by
-        head in `Trace.heads`, for every layer.
+        of stages, or one's name in `csp.METHODS`, CSP by default; `seed` drives every lot that is drawn;
+        `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches. `template` is the form of
+        the question: "auto" tells an expression ("refer") from a "sentence"; "chat" adds nothing to the words.
+        `record="heads"` keeps attention head by head in `Trace.heads`, for every layer.
 
         `seg_mode="teacher"` gives the model its answer, [SEG]; "generated" lets it write up to `max_new_tokens`,
         kept in `Result.text`, with a mask for every [SEG] in it, none where there is none. Tokens are then ranked
@@ -187,7 +192,7 @@ class Segmenter(Parts):
         Raises ValueError for bad input, before anything slow runs.
         """
         question = Question(
-            method or self.method, seed, force, answer, seg_mode, template, max_new_tokens, reuse, record
+            self.methods(method, self.N, self.L), seed, force, answer, seg_mode, template, max_new_tokens, reuse, record
         )
         several = images.read_all(image)
         single = not isinstance(query, list | tuple)
@@ -207,9 +212,9 @@ class Segmenter(Parts):
 class LisaSegmenter(Lisa, Segmenter):
     """LISA, ready to be asked: what `csp.load` returns."""
 
-    def __init__(self, method: Planner, *parts: Any, prefix_bytes: int = PREFIX_BYTES, **more: Any):
+    def __init__(self, methods: Methods, *parts: Any, prefix_bytes: int = PREFIX_BYTES, **more: Any):
         Lisa.__init__(self, *parts, **more)
-        Segmenter.__init__(self, method, prefix_bytes)
+        Segmenter.__init__(self, methods, prefix_bytes)
 
 
 def ask(
