@@ -24,7 +24,10 @@ from typing import Any
 
 from csp.flags import Parser
 
-PARTS = ("app.py", "csp", "assets", "README.md", "requirements.txt", "packages.txt", "LICENSE", "NOTICE")
+PARTS = (
+    *("app.py", "csp", "assets", "docs/results/tradeoff.json", "README.md", "requirements.txt", "packages.txt"),
+    *("LICENSE", "NOTICE"),
+)
 SKIPPED = ("__pycache__", "*.pyc", "*.pyi", ".DS_Store")
 BINARY = (".safetensors", ".npz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".pdf", ".model", ".bin", ".pt")
 STORED = "filter=lfs diff=lfs merge=lfs -text"
@@ -62,7 +65,7 @@ def write(folder: Path, zero: bool = False) -> list[str]:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file: choose an empty folder or a clone of your Space")
     there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
-    strange = sorted(there - {*PARTS, ".git", ".gitattributes"})
+    strange = sorted(there - {*(Path(name).parts[0] for name in PARTS), ".git", ".gitattributes"})
     if strange:
         raise ValueError(
             f"{folder} holds {', '.join(strange[:3])}, which is not of a Space: choose an empty folder or a clone of your Space"
@@ -75,6 +78,7 @@ def write(folder: Path, zero: bool = False) -> list[str]:
         if new.is_dir():
             shutil.copytree(new, old, ignore=shutil.ignore_patterns(*SKIPPED))
         else:
+            old.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(new, old)
     attributes(folder / ".gitattributes")
     if zero:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import io
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from fake_session import FakeSession
 from csp.methods import METHODS, PRESETS
 from csp.methods.presets import TABLE_1
 from csp.render import curves as draw, typeset
-from csp.ui import sweep as sweeps
+from csp.ui import seeds, shipped, sweep as sweeps
 from csp.ui.compare_tab import streamed
 from csp.ui.explore import Explore
 from csp.ui.points import FILES, PRESENT, SCENES, Tradeoff
@@ -165,8 +167,8 @@ def test_other_sweeps_show_the_papers_own_curve_alone(tradeoff, asked):
         ({"sweep": "everything"}, "sweep must be one of"),
         ({"sweep": None}, "sweep must be one of"),
         ({"pictures": "all of the internet"}, "pictures must be one of"),
-        ({"scenes": 0}, "scenes must be in 1..12"),
-        ({"scenes": 1e9}, "scenes must be in 1..12"),
+        ({"scenes": 0}, "scenes must be in 1..24"),
+        ({"scenes": 1e9}, "scenes must be in 1..24"),
         ({"Nc": 300}, "Nc must be in 1..256"),
         ({"source": "junk"}, "source must be"),
         ({"method": "magic"}, "method must be one of"),
@@ -254,3 +256,103 @@ def test_the_figure_of_curves():
     assert "paper, Table 6" in typeset.to_bytes(figure, "svg").decode()
     with pytest.raises(ValueError, match="no curve has a point"):
         draw.tradeoff([curve], "time", "truth")
+
+
+def test_it_opens_with_the_shipped_curves(tradeoff):
+    lines = tradeoff.shipped()
+    begin, made = lines[0]["begin"], points(lines)
+    printed = json.loads(shipped.file().read_text())
+    assert begin["shipped"]["queries"] == sum(printed["queries"].values()) and begin["shipped"]["command"] == printed["command"]
+    assert [curve["label"] for curve in begin["curves"] if curve["level"]] == ["Dense"]
+    assert [curve["label"] for curve in begin["curves"] if curve["bold"]] == ["LVLM_CSP"]
+    by_label = {line["label"]: line for line in printed["lines"]}
+    assert len(made) == len([line for line in printed["lines"] if not line["curve"].startswith("Figure")])
+    for point in made[1:]:
+        found = [line for label, line in by_label.items() if point["label"].startswith(label)]
+        line = next(line for line in found if line["knobs"] == point["knobs"])
+        change = line["change"].get("overall", line["change"])
+        assert point["at"]["change"] == pytest.approx(100 * change["value"]) and point["at"]["n_avg"] == line["N_avg"]
+        assert point["span"]["change"] == pytest.approx([100 * change["low"], 100 * change["high"]])
+        assert point["at"]["operations"] == pytest.approx(100 * line["GFLOPs"] / printed["lines"][0]["GFLOPs"], abs=0.001)
+        low, high = point["span"]["change"]
+        assert low <= point["at"]["change"] <= high
+    assert pack(json.loads(pack(lines))) == pack(lines)
+
+
+def test_shipped_curves_are_downloaded_with_where_they_come_from(tradeoff):
+    text = "".join(pack(line) + "\n" for line in tradeoff.shipped())
+    svg = base64.b64decode(tradeoff.export("tradeoff.svg", text, "n_avg", "change")["data"]).decode()
+    assert "300 queries on 60 park scenes" in svg and "A handful of pictures" not in svg
+    data = base64.b64decode(tradeoff.export("tradeoff.csv", text, "n_avg", "change")["data"]).decode()
+    assert {row["pictures"] for row in csv.DictReader(io.StringIO(data)) if row["source"] == "measured"} >= {"300"}
+
+
+def test_without_the_results_the_page_opens_empty(tradeoff, monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "file", lambda: tmp_path / "nowhere.json")
+    shipped.summary.cache_clear()
+    assert tradeoff.shipped() == []
+    shipped.summary.cache_clear()
+
+
+class Lots(FakeSession):
+    """Masks that move with the seed wherever clusters are drawn by lot; other clusterings take the same tokens always."""
+
+    def run(self, request):
+        drawn = request.knobs.get("cluster") == "random"
+        made = super().run(request if drawn else dataclasses.replace(request, seed=0))
+        if drawn:
+            made = dataclasses.replace(made, logits=np.roll(made.logits, 3 * request.seed, axis=2))
+        return dataclasses.replace(made, request=request)
+
+
+@pytest.fixture(scope="module")
+def seeded(asked) -> tuple[Tradeoff, list[dict]]:
+    made = Tradeoff(Explore(Lots()))
+    return made, list(made.run("seeds", PRESENT, 6, **asked))
+
+
+def test_one_query_under_many_seeds(seeded):
+    _, lines = seeded
+    begin = lines[0]["begin"]
+    assert begin["rows"] == ["random", "uniform", "cls", "seg-first"] and begin["seeds"] == 6
+    runs = [line["seed"] for line in lines if "seed" in line]
+    assert [run["seed"] for run in runs if run["row"] == 0] == list(range(6))
+    assert [run["seed"] for run in runs if run["row"] == 1] == [0], "the second seed took the same tokens: no more are run"
+    rows = {line["row"]["row"]: line["row"] for line in lines if "row" in line}
+    scores = [run["iou_truth"] if begin["truth"] else run["iou_dense"] for run in runs if run["row"] == 0]
+    assert rows[0]["value"] == pytest.approx(np.mean(scores), abs=1e-3) and rows[0]["lots"] and not rows[1]["lots"]
+    assert rows[0]["least"] == pytest.approx(min(scores), abs=1e-3) and rows[0]["most"] == pytest.approx(max(scores), abs=1e-3)
+    assert rows[0]["least"] <= rows[0]["low"] <= rows[0]["value"] <= rows[0]["high"] <= rows[0]["most"]
+
+
+def test_the_interval_is_a_95_percent_one():
+    """Of 400 samples of 12 from a known law, the interval of the mean holds the true mean about as often as it says."""
+    lot = np.random.default_rng(7)
+    held = [found["low"] <= 0.5 <= found["high"] for found in (seeds.interval(lot.random(12)) for _ in range(400))]
+    assert 0.88 <= np.mean(held) <= 0.97, "a bootstrap over twelve is a little narrow, never as narrow as 90 %"
+    values = list(np.linspace(0, 1, 24))
+    means = np.random.default_rng(0).choice(values, (20_000, 24)).mean(axis=1)
+    found = seeds.interval(values)
+    assert (found["low"], found["high"]) == pytest.approx(np.quantile(means, (0.025, 0.975)), abs=0.01)
+
+
+def test_masks_of_seeds_travel_small(seeded):
+    _, lines = seeded
+    begin, run = lines[0]["begin"], next(line["seed"] for line in lines if "seed" in line)
+    h, w = begin["size"]
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(run["mask"])), np.uint8), count=h * w)
+    assert max(h, w) == seeds.SIDE and bits.mean() == pytest.approx(run["area"], abs=0.01)
+
+
+def test_seeds_as_a_table(seeded):
+    made, lines = seeded
+    text = "".join(pack(line) + "\n" for line in lines)
+    data = base64.b64decode(made.export("tradeoff.csv", text, "n_avg", "change")["data"]).decode()
+    read = list(csv.DictReader(io.StringIO(data)))
+    assert tuple(read[0]) == seeds.COLUMNS and [row["seed"] for row in read if row["setting"] == "random"] == list("012345")
+    assert "saved as tradeoff.csv" in made.export("tradeoff.png", text, "n_avg", "change")["error"]
+
+
+def test_a_method_without_clusters_is_one_row(asked):
+    lines = list(Tradeoff(Explore(Lots())).run("seeds", PRESENT, 3, **asked | {"method": "fastv"}))
+    assert lines[0]["begin"]["rows"] == ["FastV"] and sum("seed" in line for line in lines) == 1

@@ -23,13 +23,15 @@ OFTEN = 0.15
 """Seconds between two answers of long work, at least."""
 
 
-def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
-    """An HTML component from assets/NAME.html and NAME.js that draws runs as the viewer does, from the viewer's packets."""
+def drawn(name: str, elem_id: str, value: str = "", parts: tuple[str, ...] = (), **props: Any) -> gr.HTML:
+    """An HTML component from assets/NAME.html and NAME.js (after other ``parts``) that draws runs as the viewer does, from the
+    viewer's packets.
+    """
     scripts = [asset("shared.js"), *(component.source(f"{part}.js") for part in ("unpack", "trace", "paint"))]
     return gr.HTML(
-        value="",
+        value=value,
         html_template=asset(f"{name}.html"),
-        js_on_load="".join([*scripts, asset("standing.js"), asset(f"{name}.js")]),
+        js_on_load="".join([*scripts, *(asset(f"{part}.js") for part in ("standing", *parts, name))]),
         elem_id=elem_id,
         apply_default_css=False,
         look=json.dumps(component.look()),

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from csp.checks import check_choice, check_integer, to_csv
 from csp.render import curves as draw, palette, typeset
 from csp.render.curves import LOOKS, Curve, Look, Point
-from csp.types import Request
-from csp.ui import sweep as sweeps, told
-from csp.ui.explore import Explore, whole
+from csp.types import Request, Result
+from csp.ui import seeds, shipped, sweep as sweeps, told
+from csp.ui.explore import Asked, Explore, whole
 from csp.ui.payload import Payload
-from csp.ui.sweep import AXES, CLUSTERS, METHODS, MOST_SCENES, SWEEPS, Plan, Setting
+from csp.ui.sweep import AXES, CLUSTERS, METHODS, MOST_SCENES, SEEDS, SWEEPS, Plan, Setting
 
 PRESENT, SCENES = "this picture and query", "park scenes"
 PICTURES = (PRESENT, SCENES)
@@ -54,23 +54,55 @@ class Tradeoff:
                 subjects = sweeps.scenes(self.explore, request, count)
             # A setting that will not run is refused here, before anything else.
             self.session.run(request)
+            if sweep == SEEDS:
+                dense = self.session.dense(request)
+                yield {"begin": self._of_seeds(asked, dense, count)}
+                yield from seeds.lines(self.explore, asked, max(2, count))
+                yield {"end": round(time.perf_counter() - began, 2)}
+                return
             first = self.session.dense(subjects[0][0]).request
             plan = sweeps.plan(self.explore, sweep, controls, first.method)
         except ValueError as error:
             yield {"error": str(error)}
             return
-        dense = Setting(0, plan.labels[0], first.method, first.knobs)
+        level = Setting(0, plan.labels[0], first.method, first.knobs)
         present = Setting(-1, self._described(request), request.method, request.knobs)
         yield {"begin": self._begin(sweep, request if pictures == PRESENT else None, len(subjects), plan)}
         lot = np.random.default_rng(request.seed)
         for subject, known in subjects:
             reference = self.session.dense(subject)
             shuffled = [plan.settings[i] for i in lot.permutation(len(plan.settings)).tolist()]
-            for made in (dense, present, *shuffled):
+            for made in (level, present, *shuffled):
                 result = self.session.run(replace(subject, method=made.method, knobs=made.knobs))
                 made.add(result, reference, known)
-                yield {"point": _point(made, dense)}
+                yield {"point": _point(made, level)}
         yield {"end": round(time.perf_counter() - began, 2)}
+
+    def _of_seeds(self, asked: Asked, dense: Result, count: int) -> Payload:
+        height, width = seeds.size_of(asked.request.image.shape[:2])
+        return {
+            "stamp": time.time_ns(),
+            "sweep": SEEDS,
+            "seeds": max(2, count),
+            "rows": [label for label, _ in seeds.rows(self.explore, asked)],
+            "query": asked.request.query.strip(),
+            "setting": self._described(asked.request),
+            "truth": asked.truth is not None,
+            "model": self.explore.card.name,
+            "ground": seeds.ground(dense, asked.truth),
+            "size": [height, width],
+        }
+
+    def shipped(self) -> list[Payload]:
+        """The curves that came with the app, as lines of the page; none where there are none."""
+        told = shipped.summary()
+        if told is None:
+            return []
+        labels, points = shipped.points(told)
+        ours = {card.label for name, card in self.explore.methods.items() if sweeps.sliders(self.explore, name)}
+        plan = Plan(labels, {i for i, label in enumerate(labels) if label in ours}, [], [])
+        begin = self._begin(METHODS, None, told["pictures"], plan) | {"shipped": shipped.origin(told), "model": told["model"]}
+        return [{"begin": begin | {"runs": len(points)}}, *({"point": point} for point in points), {"end": 0}]
 
     def export(self, file: Any, table: Any, x: Any, y: Any) -> Payload:
         """One of FILES made of the points that the page shows: {"name", "type", "data"} with base64 data."""
@@ -78,6 +110,9 @@ class Tradeoff:
             check_choice("file", file, tuple(FILES))
             check_choice("x", x, tuple(draw.X))
             check_choice("y", y, tuple(draw.Y))
+            lines = told.lines(table, "press Sweep")
+            if any("seed" in line for line in lines):
+                return self._seeds_file(file, lines)
             begin, curves, ring = self.read(table)
             if file.endswith(".csv"):
                 data = _csv(curves, ring)
@@ -90,6 +125,16 @@ class Tradeoff:
         except ValueError as error:
             return {"error": str(error)}
         return {"name": f"csp-{file}", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
+
+    def _seeds_file(self, file: str, lines: list[dict[str, Any]]) -> Payload:
+        """A seed sweep as a table; it is drawn by the page alone."""
+        if not file.endswith(".csv"):
+            raise ValueError("a seed sweep is saved as tradeoff.csv: its strip is drawn by the page alone")
+        begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
+        known = begin.get("rows")
+        labels = [str(label)[:60] for label in known[:20]] if isinstance(known, list) else []
+        data = to_csv(seeds.table(lines, labels)).encode()
+        return {"name": "csp-seeds.csv", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
 
     def read(self, table: Any) -> tuple[dict[str, Any], list[Curve], Point | None]:
         """Points as a page has them: the first line, curves, the present setting. ValueError for none."""
@@ -173,6 +218,13 @@ def _point(made: Setting, dense: Setting) -> Payload:
 def _footer(begin: Mapping[str, Any], ring: Point | None) -> str:
     from csp import __version__
 
+    made = begin.get("shipped")
+    if isinstance(made, dict):
+        over = f"{told.number(made, 'queries') or 0:g} queries on {told.number(made, 'pictures') or 0:g} park scenes"
+        return (
+            f"Mean over {over}; model {told.text(made, 'model')}, {told.text(made, 'finished')}: {told.text(made, 'command')}. "
+            "Grey: printed in the paper, another model and other data, points of mIoU; its time on one RTX A6000."
+        )
     query, count = told.text(begin, "query"), ring.n if ring is not None else 1
     what = f"\u201c{query}\u201d" if query else f"mean over {count} park scene{'s' if count > 1 else ''}"
     return (

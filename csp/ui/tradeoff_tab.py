@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from csp.render.curves import X, Y
-from csp.ui import picked
-from csp.ui.compare_tab import stopped, streamed
+from csp.ui import picked, standing
+from csp.ui.compare_tab import drawn, stopped, streamed
 from csp.ui.points import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
 from csp.ui.widgets import html, pack, unchecked
@@ -28,51 +28,45 @@ class TradeoffTab:
     def __init__(self, shown: Shown):
         self.shown, self.tradeoff = shown, Tradeoff(shown.explore)
         with gr.Row(elem_classes="csp-bar-row"):
-            with gr.Column(scale=4, min_width=240):
-                self.sweep = unchecked(
-                    gr.Dropdown(
-                        [(words, name) for name, words in SWEEPS.items()],
-                        value=METHODS,
-                        label="Sweep",
-                        info="the other knobs stay as Explore has them",
-                        elem_id="in_sweep",
-                    )
+            self.sweep = unchecked(
+                gr.Dropdown(
+                    [(words, name) for name, words in SWEEPS.items()],
+                    value=METHODS,
+                    label="Sweep",
+                    elem_id="in_sweep",
+                    scale=3,
+                    min_width=190,
                 )
-            with gr.Column(scale=4, min_width=240):
-                self.pictures = unchecked(
-                    gr.Radio(
-                        list(PICTURES),
-                        value=PRESENT,
-                        label="On",
-                        info="scenes: each with a query of another family",
-                        elem_id="in_pictures",
-                    )
+            )
+            self.pictures = unchecked(
+                gr.Dropdown(list(PICTURES), value=PRESENT, label="On", elem_id="in_pictures", scale=2, min_width=160)
+            )
+            self.scenes = unchecked(
+                gr.Slider(
+                    minimum=1,
+                    maximum=MOST_SCENES,
+                    value=SCENES,
+                    step=1,
+                    precision=0,
+                    label="How many",
+                    elem_id="in_scenes",
+                    scale=2,
+                    min_width=150,
                 )
-            with gr.Column(scale=3, min_width=180):
-                self.scenes = unchecked(
-                    gr.Slider(
-                        minimum=1,
-                        maximum=MOST_SCENES,
-                        value=SCENES,
-                        step=1,
-                        precision=0,
-                        label="Scenes",
-                        info="how many park scenes",
-                        elem_id="in_scenes",
-                    )
-                )
-            with gr.Column(scale=2, min_width=140, elem_classes="csp-buttons"):
-                self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep")
-                self.stop = gr.Button("Stop", size="sm", elem_id="do_sweep_stop")
-        with gr.Row(elem_classes="csp-bar-row"):
+            )
             self.x = unchecked(
-                gr.Radio([(words, name) for name, words in X.items()], value="n_avg", label="Across", elem_id="in_x")
-            )
+                gr.Dropdown([(words, name) for name, words in X.items()], value="n_avg", label="Across", elem_id="in_x",
+                            scale=2, min_width=150)
+            )  # fmt: skip
             self.y = unchecked(
-                gr.Radio([(words, name) for name, words in Y.items()], value="change", label="Up", elem_id="in_y")
-            )
+                gr.Dropdown([(words, name) for name, words in Y.items()], value="change", label="Up", elem_id="in_y",
+                            scale=2, min_width=150)
+            )  # fmt: skip
+            self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep", min_width=90, scale=1)
+            self.stop = gr.Button("Stop", size="sm", elem_id="do_sweep_stop", min_width=60, scale=0)
         self.queue = html("queue", {}, "csp-tradeoff-queue", elem_classes="csp-queue-box")
-        self.chart = html("tradeoff", {}, "csp-tradeoff", elem_classes="csp-wide")
+        lines = "".join(pack(line) + "\n" for line in self.tradeoff.shipped())
+        self.chart = drawn("tradeoff", "csp-tradeoff", lines, ("seeds",))
         with gr.Accordion("Download", open=False, elem_id="csp-tradeoff-files"):
             with gr.Row():
                 self.files = {file: gr.Button(file, size="sm", min_width=110) for file in FILES}
@@ -90,6 +84,7 @@ class TradeoffTab:
         the queue.
         """
         asked = {**self.own, **controls.asked}
+        standing.began(self.go, "csp-tradeoff")
         running = self.go.click(
             streamed(on_gpu(self.tradeoff.run, LONG)), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
         )

@@ -37,11 +37,22 @@ def compared(page: Page) -> Page:
     return page
 
 
+def sweep(page: Page) -> None:
+    """Press Sweep and wait for the board's own curves: the shipped ones are there before."""
+    page.locator("#do_sweep").click()
+    expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text("s in all")
+    state(page, "tradeoff", "done")
+
+
+def choose(page: Page, box: str, words: str) -> None:
+    page.locator(f"{box} input").click()
+    page.get_by_role("option", name=words, exact=True).click()
+
+
 @pytest.fixture
 def swept(page: Page) -> Page:
     tab(page, "Trade-off")
-    page.locator("#do_sweep").click()
-    state(page, "tradeoff", "done")
+    sweep(page)
     return page
 
 
@@ -278,7 +289,7 @@ def test_stop_leaves_what_is_there(slow: Page, tmp_path: Path):
     assert len(list(csv.DictReader(table.open()))) == done
     tab(slow, "Trade-off")
     slow.locator("#do_sweep").click()
-    expect(slow.locator(".csp-point").nth(3)).to_be_visible()
+    expect(slow.locator(".csp-tradeoff .csp-told")).to_contain_text(re.compile(r"Running: \d+ of"))
     slow.locator("#do_sweep_stop").click()
     state(slow, "tradeoff", "stopped")
     expect(slow.locator(".csp-point").nth(3)).to_be_visible()
@@ -286,6 +297,50 @@ def test_stop_leaves_what_is_there(slow: Page, tmp_path: Path):
     tab(slow, "Compare")
     slow.locator("#do_compare").click()
     state(slow, "compare", "running")
+
+
+def test_it_opens_filled_with_the_shipped_curves(page: Page, served):
+    before = len(served[1].requests)
+    tab(page, "Trade-off")
+    state(page, "tradeoff", "done")
+    expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text("300 queries on 60 park scenes")
+    assert page.locator(".csp-point").count() > 40 and page.locator(".csp-span").count() > 40
+    assert len(served[1].requests) == before
+    page.locator('.csp-point[data-curve="LVLM_CSP"]').first.hover()
+    expect(page.locator(".csp-tradeoff .csp-readout")).to_contain_text("95 % interval")
+
+
+def test_a_moved_board_marks_a_sweep_stale_but_not_what_was_shipped(page: Page):
+    tab(page, "Trade-off")
+    root, told = page.locator(".csp-tradeoff"), page.locator(".csp-tradeoff .csp-told")
+    page.locator("#in_query textarea, #in_query input").first.fill("a bench")
+    page.wait_for_timeout(300)
+    expect(root).not_to_have_attribute("data-stale", "")
+    sweep(page)
+    expect(root).not_to_have_attribute("data-stale", "")
+    page.locator("#in_query textarea, #in_query input").first.fill("a tree")
+    expect(told).to_contain_text("query has changed since: press Sweep")
+    expect(root).to_have_attribute("data-stale", "")
+
+
+def sweep_seeds(page: Page) -> None:
+    page.locator("#do_sweep").click()
+    expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text("seeds:")
+    state(page, "tradeoff", "done")
+
+
+def test_one_query_under_many_seeds(page: Page):
+    tab(page, "Trade-off")
+    choose(page, "#in_sweep", "this query under many seeds")
+    sweep_seeds(page)
+    expect(page.locator(".csp-curves")).to_be_hidden()
+    expect(page.locator(".csp-seeds")).to_contain_text("mean")
+    assert page.locator(".s-dot").count() >= 4
+    expect(page.locator(".s-strip .s-open")).to_have_count(4)
+    for canvas in page.locator(".s-strip canvas").all():
+        assert canvas.evaluate(INK) > 20
+    page.get_by_role("button", name="Masks of random", exact=True).click()
+    expect(page.locator(".csp-seeds h3")).to_contain_text("random")
 
 
 def test_curves_and_the_ring(swept: Page):
@@ -303,9 +358,9 @@ def test_curves_and_the_ring(swept: Page):
 
 
 def test_axes(swept: Page):
-    swept.locator("#in_x").get_by_label("operations").check()
+    choose(swept, "#in_x", "operations, % of dense")
     expect(swept.locator(".csp-chart")).to_contain_text("operations, % of dense")
-    swept.locator("#in_y").get_by_label("IoU with the dense mask").check()
+    choose(swept, "#in_y", "IoU with the dense mask")
     expect(swept.locator(".csp-chart")).to_contain_text("IoU with the dense mask")
     assert swept.locator('.csp-point[data-curve^="paper"]').count() == 0, "the paper prints none"
 
@@ -335,13 +390,12 @@ def test_points_by_keyboard_and_as_a_table(swept: Page, served):
 
 def test_one_knob_on_scenes(page: Page, tmp_path: Path):
     tab(page, "Trade-off")
-    page.locator("#in_sweep input").click()
-    page.get_by_role("option", name="Nc", exact=True).click()
-    page.locator("#in_pictures").get_by_label("park scenes").check()
+    choose(page, "#in_sweep", "Nc")
+    choose(page, "#in_pictures", "park scenes")
     page.locator("#do_sweep").click()
-    state(page, "tradeoff", "done")
     expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text("mean over 4 of 4 park scenes")
-    page.locator("#in_x").get_by_label("the swept knob").check()
+    state(page, "tradeoff", "done")
+    choose(page, "#in_x", "the swept knob")
     expect(page.locator(".csp-chart .csp-axis").first).to_have_text("Nc")
     page.locator("#csp-tradeoff-files").get_by_role("button", name="Download").click()
     table = download(page, tmp_path, "#csp-tradeoff-files", "tradeoff.csv")
@@ -360,9 +414,11 @@ def test_axe(visit, dark):
         show(page, mode)
         assert findings(page) == [], mode
     tab(page, "Trade-off")
-    page.locator("#do_sweep").click()
     state(page, "tradeoff", "done")
     page.locator(".csp-points summary").click()
+    assert findings(page) == []
+    choose(page, "#in_sweep", "this query under many seeds")
+    sweep_seeds(page)
     assert findings(page) == []
 
 
@@ -370,8 +426,6 @@ def test_axe(visit, dark):
 def test_a_phone_scrolls_down_not_sideways(visit, name):
     page = visit(width=420, height=860)
     tab(page, name)
-    if name != "Compare":
-        page.locator("#do_sweep").click()
     state(page, "compare" if name == "Compare" else "tradeoff", "done")
     wide = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0

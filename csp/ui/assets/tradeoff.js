@@ -1,8 +1,9 @@
 const root = element.querySelector(".csp-tradeoff");
-const part = (name) => root.querySelector(".csp-" + name);
-const GREY = "#808080", HEIGHT = 440;
+const $ = (name) => root.querySelector(".csp-" + name);
+const GREY = "#808080";
+let HEIGHT = 440;
 const MARGIN = { left: 58, right: 16, top: 14, bottom: 46 };
-let state = null, text = "", axes = { x: "n_avg", y: "change" }, hidden = new Set(), at = null, later = null;
+let state = null, text = "", axes = { x: "n_avg", y: "change" }, hidden = new Set(), at = null, later = null, seeds = null;
 
 const minus = (value) => String(value).replace("-", "\u2212");
 const shown = (value, axis) => {
@@ -40,13 +41,14 @@ const words = (point) => {
   if (point.at.dense !== null) parts.push(`IoU with dense ${shown(point.at.dense, "dense")}`);
   if (point.at.truth !== null) parts.push(`with truth ${shown(point.at.truth, "truth")}`);
   if (point.at.change !== null) parts.push(`change ${shown(point.at.change, "change")} points`);
-  return `${point.label} \u00b7 ${parts.join(", ")}`;
+  const span = point.span?.change, sure = span ? `; 95 % interval of the change ${span.map((v) => minus(v.toFixed(1))).join(" to ")}` : "";
+  return `${point.label} \u00b7 ${parts.join(", ")}${sure}`;
 };
-const load = (point) => point.knobs && trigger("open_point", { method: point.method, knobs: point.knobs });
+const load = (point) => point.knobs && !state.foreign && trigger("open_point", { method: point.method, knobs: point.knobs });
 const marker = (corners, x, y, size) => "M" + corners.map(([a, b]) => `${(x + a * size).toFixed(1)},${(y - b * size).toFixed(1)}`).join("L") + "Z";
 
 const chart = () => {
-  const box = part("chart");
+  const box = $("chart");
   const y = height();
   const drawn = curves().filter((curve) => !hidden.has(curve.label)).map((curve) => ({ curve, points: placed(curve) }));
   // Dense is a level to measure against, not a place on the axis.
@@ -56,15 +58,17 @@ const chart = () => {
   const ring = state.ring && state.ring.at[axes.x] !== null && state.ring.at[y] !== null ? state.ring : null;
   box.hidden = false;
   const width = Math.max(300, Math.min(1500, box.clientWidth || 800));
+  // as high as the screen has room below the controls
+  HEIGHT = Math.max(300, Math.min(760, window.innerHeight - box.getBoundingClientRect().top - window.scrollY - 34));
   const chart = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "group", tabindex: "0" });
   const own = state.begin.curves.length;
-  chart.setAttribute("aria-label", `${state.begin.y[y]} over ${title("x")}, ${own} curves. Arrow keys walk the points, Enter opens one in Explore.`);
+  chart.setAttribute("aria-label", `${state.begin.y[y]} over ${title("x")}, ${own} curves. Arrow keys walk the points, Enter opens one on the board.`);
   if (!all.length) {
     chart.append(svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, state.points.size ? "No point has both of these: choose other axes." : "\u2026"));
     return box.replaceChildren(chart);
   }
   const [x0, x1] = range([...all, ...(ring ? [ring] : [])].map((point) => point.at[axes.x]), 0.04);
-  const [y0, y1] = range([...all, ...levels, ...(ring ? [ring] : [])].map((point) => point.at[y]), 0.06);
+  const [y0, y1] = range([...all, ...levels, ...(ring ? [ring] : [])].flatMap((point) => [point.at[y], ...(point.span?.[y] || [])]), 0.06);
   const px = (value) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * (value - x0)) / (x1 - x0);
   const py = (value) => HEIGHT - MARGIN.bottom - ((HEIGHT - MARGIN.top - MARGIN.bottom) * (value - y0)) / (y1 - y0);
   for (const tick of ticks(y0, y1)) {
@@ -90,10 +94,12 @@ const chart = () => {
       const [x, up] = [px(point.at[axes.x]), py(point.at[y])];
       const tone = curve.paper ? GREY : curve.color;
       const mark = svg("path", { d: marker(curve.marker, x, up, curve.bold ? 6 : 5), class: "csp-mark" + (curve.paper ? " csp-hollow" : ""), stroke: tone, fill: tone });
+      const span = point.span?.[y]?.map(py);
       const group = svg("g", { class: "csp-point", "data-curve": curve.label, "data-label": point.label });
+      if (span) group.append(svg("line", { x1: x, x2: x, y1: span[0], y2: span[1], stroke: tone, class: "csp-span" }));
       group.append(svg("title", {}, words(point)), svg("circle", { cx: x, cy: up, r: 11, class: "csp-hit" }), mark);
       group.addEventListener("click", () => load(point));
-      group.addEventListener("pointerenter", () => (part("readout").textContent = words(point)));
+      group.addEventListener("pointerenter", () => ($("readout").textContent = words(point)));
       chart.append(group);
     }
   if (ring) {
@@ -121,7 +127,7 @@ const chart = () => {
         column = Math.max(0, Math.min(walk[row].points.length - 1, column + step[1]));
       }
       at = { curve: walk[row].curve.label, label: walk[row].points[column].label };
-      part("readout").textContent = words(walk[row].points[column]);
+      $("readout").textContent = words(walk[row].points[column]);
       focus();
     }
   });
@@ -133,7 +139,7 @@ const chart = () => {
 const title = (name) => (name === "x" && axes.x === "knob" && state.begin.knob ? state.begin.knob : state.begin[name][axes[name]]);
 
 const keys = () =>
-  part("keys").replaceChildren(
+  $("keys").replaceChildren(
     ...curves().map((curve) => {
       const tone = curve.paper ? GREY : curve.color;
       const sample = svg("svg", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
@@ -151,53 +157,79 @@ const keys = () =>
 
 const HEADS = [["label", "Setting"], ["n_avg", "N_avg"], ["operations", "Operations"], ["time", "Time"], ["dense", "IoU dense"], ["truth", "IoU truth"], ["change", "Change"]];
 const table = () => {
-  if (!part("points").open) return;
+  if (!$("points").open) return;
   const head = make("tr", {}, ...HEADS.map(([, name]) => make("th", { scope: "col", text: name })), make("th", { scope: "col", text: "Open" }));
   const rows = curves().flatMap((curve) =>
     [...curve.points].sort((a, b) => a.at.n_avg - b.at.n_avg).map((point) => {
-      const open = make("button", { type: "button", class: "csp-open", text: "Open", "aria-label": "Open " + point.label + " in Explore" });
+      const open = make("button", { type: "button", class: "csp-open", text: "Open", "aria-label": "Open " + point.label + " on the board" });
       open.addEventListener("click", () => load(point));
       return make("tr", curve.paper ? { class: "csp-printed" } : {}, make("th", { scope: "row", text: point.label }), ...HEADS.slice(1).map(([axis]) => make("td", { text: shown(point.at[axis], axis) })), make("td", {}, open));
     }),
   );
-  part("points").querySelector(".csp-scroll").replaceChildren(make("table", { class: "csp-table" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+  $("points").querySelector(".csp-scroll").replaceChildren(make("table", { class: "csp-table" }, make("thead", {}, head), make("tbody", {}, ...rows)));
 };
-part("points").addEventListener("toggle", () => state && table());
+$("points").addEventListener("toggle", () => state && table());
 
 const status = () => {
   const { begin, end, stopped } = state;
-  const bar = part("progress");
+  const bar = $("progress");
   bar.hidden = Boolean(end || stopped);
   bar.max = begin.runs;
   bar.value = state.runs;
   const pictures = state.ring ? state.ring.n : 0;
   const what = begin.query ? `\u201c${begin.query}\u201d` : `mean over ${pictures} of ${begin.pictures} park scenes`;
   const done = `${state.runs} of ${begin.runs} runs, ${what}`;
+  const { shipped } = begin;
   const truth = [...state.points.values()].some((point) => point.at.truth !== null);
   const known = !state.points.size || truth ? "" : " No true mask is known here: the chart shows IoU with the dense mask.";
-  if (stopped) part("told").textContent = `Stopped: ${done}. What was done stays.${known}`;
-  else if (end) part("told").textContent = `${done}; ${end.toFixed(1)} s in all. One run of each, a handful of pictures: a sketch, not an evaluation.${known}`;
-  else part("told").textContent = `Running: ${done}`;
+  if (shipped) state.words = `Measured before: ${shipped.queries} queries on ${shipped.pictures} park scenes, model ${shipped.model}, every point with its 95 % interval (${shipped.finished}). Sweep measures the board\u2019s own.`;
+  else if (stopped) state.words = `Stopped: ${done}. What was done stays.${known}`;
+  else if (end) state.words = `${done}; ${end.toFixed(1)} s in all. One run of each, a handful of pictures: a sketch, not an evaluation.${known}`;
+  else state.words = `Running: ${done}`;
+  tell();
   root.dataset.state = stopped ? "stopped" : end ? "done" : "running";
   root.dataset.points = state.points.size;
 };
+const tell = () => {
+  const stale = state.moved && !state.begin.shipped;
+  $("told").replaceChildren(make("span", { text: state.words || "" }), ...(stale ? [make("strong", { class: "c-stale", text: ` ${state.moved}: press Sweep` })] : []));
+  root.toggleAttribute("data-stale", Boolean(stale));
+  for (const open of root.querySelectorAll(".csp-open")) open.disabled = Boolean(state.foreign);
+};
+// A sweep over scenes of its own has nothing to do with the picture on the board.
+const ASIDE = ["target", "methods"];
+const OF_PICTURE = ["image", "source", "query"];
+const standing = makeStanding(root, () => Object.keys(standing.began || {}).filter((name) => !ASIDE.includes(name) && !(OF_PICTURE.includes(name) && !state?.begin.query)), (words, kinds) => {
+  if (!state) return;
+  state.moved = words;
+  state.foreign = !state.begin.shipped && (kinds.includes("picture") || kinds.includes("query"));
+  tell();
+});
 const notes = () => {
   const printed = state.begin.paper.length ? ["Grey: printed in the paper, another model and other data, points of mIoU; its time on one RTX A6000. Knobs of Table 1\u2019s rivals are inferred from their N_avg."] : ["The paper prints nothing for a model of this shape."];
-  part("notes").replaceChildren(...[...printed, ...state.begin.refused].map((note) => make("p", { text: note })));
+  const made = state.begin.shipped ? [`Made by ${state.begin.shipped.command}.`] : [];
+  $("notes").replaceChildren(...[...made, ...printed, ...state.begin.refused].map((note) => make("p", { text: note })));
 };
 const take = (data) => {
   if (data.error) {
-    part("alert").textContent = data.error;
-    part("told").textContent = "Not run";
-    part("progress").hidden = true;
+    $("alert").textContent = data.error;
+    $("told").textContent = "Not run";
+    $("progress").hidden = true;
     root.dataset.state = "error";
   } else if (data.begin) {
     state = { begin: data.begin, points: new Map(), ring: null, runs: 0, end: null, stopped: false };
     hidden = new Set();
     at = null;
-    part("alert").textContent = "";
-    part("readout").textContent = "";
-    part("points").hidden = false;
+    standing.begin();
+    seeds = data.begin.seeds ? makeSeeds($("seeds"), data.begin, (point) => load(point), (words) => ($("readout").textContent = words)) : null;
+    $("seeds").hidden = !seeds;
+    root.querySelector(".csp-curves").hidden = Boolean(seeds);
+    $("alert").textContent = "";
+    $("readout").textContent = "";
+    $("points").hidden = Boolean(seeds);
+  } else if (data.seed || (data.row && seeds)) {
+    seeds.take(data);
+    state.runs += data.seed ? 1 : 0;
   } else if (data.point) {
     state.runs += 1;
     if (data.point.curve === -1) state.ring = data.point;
@@ -210,6 +242,7 @@ const draw = () => {
   text = now;
   for (const data of told) if (data.error || data.begin || state) take(data);
   if (!state || !told.length || told.some((data) => data.error)) return;
+  if (seeds) return seedsTold();
   if (told.some((data) => data.begin)) {
     keys();
     notes();
@@ -218,19 +251,32 @@ const draw = () => {
   table();
   status();
 };
+const seedsTold = () => {
+  const { begin, end, stopped } = state, total = begin.seeds * begin.rows.length;
+  $("notes").replaceChildren();
+  $("progress").hidden = Boolean(end || stopped);
+  Object.assign($("progress"), { max: total, value: state.runs });
+  seeds.draw();
+  const what = `\u201c${begin.query}\u201d, ${begin.setting}, under ${begin.seeds} seeds`;
+  state.words = end ? `${what}: ${state.runs} runs, ${end.toFixed(1)} s. Bars: 95 % interval of the mean over seeds.` : `${stopped ? "Stopped" : "Running"}: ${what}, ${state.runs} runs so far`;
+  root.dataset.state = stopped ? "stopped" : end ? "done" : "running";
+  root.dataset.points = state.runs;
+  tell();
+};
 root.addEventListener("csp-stop", () => {
   if (root.dataset.state !== "running") return;
   state.stopped = true;
-  status();
+  if (seeds) seedsTold();
+  else status();
 });
 root.addEventListener("csp-axes", (event) => {
   axes = { ...axes, ...event.detail };
-  if (state) chart();
+  if (state && !seeds) chart();
 });
 new ResizeObserver(() => {
   clearTimeout(later);
-  later = setTimeout(() => state && chart(), 120);
+  later = setTimeout(() => state && (seeds ? seeds.draw() : chart()), 120);
 }).observe(root);
-part("told").textContent = "Sweep a knob, or all methods over budgets: what is lost against what is saved.";
+$("told").textContent = "Sweep a knob, or all methods over budgets: what is lost against what is saved.";
 watch("value", draw);
 draw();

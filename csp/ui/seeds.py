@@ -1,0 +1,114 @@
+"""One query under many seeds: what the lot decides, as a strip of masks and an interval. No Gradio.
+
+Where a method draws no lot every seed gives the same run: two are compared, and the rest is spared.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from csp.metrics import DRAWS, Statistic
+from csp.render import views
+from csp.types import Request, Result
+from csp.ui import told
+from csp.ui.explore import Asked, Explore
+from csp.ui.payload import Payload
+from csp.ui.viewer import packing
+
+SIDE = 160
+"""Longest side, in pixels, of the masks that travel."""
+COLUMNS = ("setting", "seed", "iou_dense", "iou_truth", "N_avg", "mask_share")
+
+
+def rows(explore: Explore, asked: Asked) -> list[tuple[str, Request]]:
+    """The settings to draw lots for, with their labels: the present one, and where it clusters every clustering."""
+    request = asked.request
+    if "cluster" not in request.knobs:
+        return [(explore.methods[request.method].label, request)]
+    return [(name, replace(request, knobs={**request.knobs, "cluster": name})) for name in explore.choices("cluster")]
+
+
+def lines(explore: Explore, asked: Asked, count: int) -> Iterator[Payload]:
+    """Lines: a run a seed, each row's mean with its interval when it is done."""
+    session = explore.session
+    dense = session.dense(asked.request)
+    for i, (_, request) in enumerate(rows(explore, asked)):
+        scores: list[float] = []
+        first: Result | None = None
+        lots = True
+        for seed in range(count):
+            try:
+                result = session.run(replace(request, seed=seed))
+            except ValueError as error:
+                yield {"row": {"row": i, "reason": str(error)}}
+                break
+            if first is None:
+                first = result
+            elif seed == 1 and alike(first, result):
+                lots = False
+                break
+            near = None if asked.truth is None else views.iou(result.mask, asked.truth)
+            agree = views.iou(result.mask, dense.mask)
+            scores.append(agree if near is None else near)
+            made = {"row": i, "seed": seed, "method": request.method, "knobs": dict(request.knobs), "mask": bits(result.mask)}
+            numbers = {"iou_dense": agree, "iou_truth": near, "n_avg": result.trace.n_avg, "area": float(result.mask.mean())}
+            yield {"seed": made | {name: None if value is None else round(value, 4) for name, value in numbers.items()}}
+        if scores:
+            yield {"row": {"row": i, "lots": lots, **interval(scores)}}
+
+
+def alike(a: Result, b: Result) -> bool:
+    """Whether two runs took the same tokens in every stage."""
+    return len(a.trace.stages) == len(b.trace.stages) and all(
+        x.source.shape == y.source.shape and np.array_equal(x.source, y.source)
+        for x, y in zip(a.trace.stages, b.trace.stages, strict=True)
+    )
+
+
+def interval(scores: Sequence[float]) -> Payload:
+    """Mean over seeds with its 95 % interval (percentiles of a bootstrap over seeds), and the spread of single seeds."""
+    values = np.asarray(scores, np.float64)
+    lot = np.random.default_rng(0)
+    means = values[lot.integers(0, len(values), (DRAWS, len(values)))].mean(axis=1)
+    found = Statistic(np.concatenate([[values.mean()], means]), len(values)).estimate
+    return {**found.as_dict(), "least": round(float(values.min()), 4), "most": round(float(values.max()), 4)}
+
+
+def size_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width at which the masks of a picture of this size travel."""
+    factor = min(1.0, SIDE / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def bits(mask: NDArray[np.bool_]) -> str:
+    """A mask made small, a bit a pixel, deflated, in base64."""
+    grey = cv2.resize(mask.astype(np.uint8) * 255, size_of(mask.shape)[::-1], interpolation=cv2.INTER_AREA)
+    return base64.b64encode(zlib.compress(np.packbits(grey >= 128).tobytes(), 6)).decode("ascii")
+
+
+def ground(result: Result, truth: NDArray[np.bool_] | None) -> Payload:
+    """The picture with the dense mask and the true one, once for all seeds."""
+    return packing.payload(result, truth=truth)
+
+
+def table(told_lines: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[list[Any]]:
+    """The seeds of a page's lines as rows of a table, its head first."""
+    out: list[list[Any]] = [list(COLUMNS)]
+    for line in told_lines:
+        data = line.get("seed")
+        if not isinstance(data, dict):
+            continue
+        row = told.number(data, "row")
+        label = labels[int(row)] if row is not None and 0 <= row < len(labels) else ""
+        seed = told.number(data, "seed")
+        numbers = [told.number(data, name) for name in ("iou_dense", "iou_truth", "n_avg", "area")]
+        out.append([label, None if seed is None else int(seed), *numbers])
+    return out
