@@ -21,7 +21,8 @@ def main() -> int:
     parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
     parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled")
+    parser.add_argument("--backend", help="how layers are run: plain (where nothing else is said), onednn or compiled")
+    parser.add_argument("--max-tiles", type=int, help="tiles that Sa2VA cuts a picture into at most (one on a CPU, else 12)")
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--proxy", action="store_true", help="a proxy stands before the page: believe its headers, any host name")
@@ -62,13 +63,14 @@ def main() -> int:
 
     # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
     backend = "plain" if gpu_is_lent() else args.backend
+    from csp.checkpoints import suited
     name = runnable(args.model) if "SPACE_ID" in os.environ else args.model
     if name != args.model:
         print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)
-    told = ("device", "instances", "dtype", "quantize", "offload_sam")
-    how = {name: getattr(args, name) for name in told}
+    told = ("device", "instances", "dtype", "quantize", "offload_sam", "max_tiles")
+    how = {name: getattr(args, name) for name in told} | {"backend": backend}
     try:
-        session = Session(csp.load(name, backend=backend, **how))
+        session = Session(csp.load(name, **suited(name, how)))
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2

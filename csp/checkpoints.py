@@ -31,6 +31,7 @@ from csp.models.build import (
 )
 from csp.models.decoders import build_decoder, decoder_config, revive
 from csp.models.memory import survives_out_of_memory
+from csp.models.onednn import bfloat16_at_home
 from csp.models.parts import AnyGuide
 from csp.models.probe import probe
 from csp.models.sa2va import is_sa2va, parts_of as sa2va_parts, sa2va_sizes
@@ -131,6 +132,32 @@ def load(
         lm_head=lm_head,
         layers=run_layers(llm),
     )
+
+
+def on_cpu() -> dict[str, str]:
+    """How a model of a billion parameters is best run on this CPU: half the memory where it multiplies bfloat16, else float32
+    by oneDNN.
+    """
+    if bfloat16_at_home():
+        return {"dtype": "bfloat16", "backend": "plain"}
+    return {"dtype": "float32", "backend": "onednn"}
+
+
+def suited(name: str | Path, how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a page tells `load`: what it was told and, where nothing was said (None), for a model that cuts pictures into
+    tiles on a CPU one tile, in what that CPU computes best (`on_cpu`).
+    """
+    told = dict(how) | {"backend": how.get("backend") or "plain"}
+    if str(name) in EMBEDDED or not is_sa2va(read_json(find(name) / "config.json")):
+        return told
+    if pick_device(how.get("device") or "auto").type == "cpu":
+        light = on_cpu()
+        if how.get("dtype") is None:
+            told["dtype"] = light["dtype"]
+            told["backend"] = how.get("backend") or light["backend"]
+        if how.get("max_tiles") is None:
+            told["max_tiles"] = 1
+    return told
 
 
 def find(name: str | Path) -> Path:

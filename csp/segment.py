@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
     main.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled (default: plain)")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
-    main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
+    main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b, of SAM 2 hiera_l or the like, or a JSON file")
+    main.add_argument("--max-tiles", help="tiles that Sa2VA cuts a picture into at most (default: 12)")
     main.add_argument(
         "--instances", help="a folder with a YOLO yaml and model.safetensors, or a .pt file (default: the model's own)"
     )
@@ -98,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # All that can be refused is refused before weights are read.
         method = method_of(args["method"], given_knobs(args))
         seed, most = parse("seed", args["seed"], 0), parse("max-new-tokens", args["max_new_tokens"], 0)
+        tiles = None if args["max_tiles"] is None else parse("max-tiles", args["max_tiles"], 0)
         picture = images.read(Path(args["picture"]))
         model = load(
             args["model"],
@@ -107,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             device=args["device"],
             dtype=args["dtype"],
             backend=args["backend"],
+            max_tiles=tiles,
         )
         result = model.segment(
             picture,

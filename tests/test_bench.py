@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import statistics
+from typing import Any
 
 import pytest
 import torch
@@ -258,3 +259,29 @@ def test_bytes_alive_are_counted_once_and_freed() -> None:
 def test_what_is_wrong_is_said(capsys: pytest.CaptureFixture[str], flags: list[str], said: str) -> None:
     assert main(flags) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_host_at_full_size_in_miniature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program as it is, its sizes aside: what it reports, and that a second query finds the towers' work done."""
+    from csp.bench import host
+
+    llm = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 16, "num_attention_heads": 4}
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 224}
+    sam = {"image_size": 128, "hidden_dim": 32, "mlp_dim": 32, "embed_dim": 8, "num_heads": 1, "stages": [1, 1, 2, 1]}
+    monkeypatch.setattr(host, "SIZES", {"1B": llm})
+    monkeypatch.setattr(host, "VISION", vision)
+    monkeypatch.setattr(host, "SAM", sam | {"global_att_blocks": [3], "window_spec": [4, 4, 4, 4]})
+    monkeypatch.setattr(host, "VOCABULARY", 300)
+    args = main_args(["host", "--rounds", "1", "--max-tiles", "2", "--dtype", "float32"])
+    found = host.measure(args)
+    assert found["N"] == 64 and found["n_avg"]["dense"] == 64 and found["n_avg"]["CSP"] == 58
+    assert found["dtype"] == "float32" and found["seconds"]["CSP"].keys() == {"first", "second"}
+    assert found["ms of the last"]["CSP second"]["vision"] < found["ms of the last"]["CSP first"]["vision"]
+    text = host.report(found)
+    assert "at most 6 GB met" in text and "second query" in text
+
+
+def main_args(argv: list[str]) -> Any:
+    from csp.bench.__main__ import parser
+
+    return parser().parse_args(argv)

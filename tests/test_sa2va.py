@@ -397,3 +397,29 @@ def test_it_is_assembled_of_transformers_own_parts(model: Any) -> None:
         assert not any(t.is_meta or t.requires_grad for t in (*part.parameters(), *part.buffers()))
     assert not model.mask_head.model.mask_decoder.dynamic_multimask_via_stability
     assert model.report.unexpected == [] and len(model.report.dropped) == 79
+
+
+def test_a_page_on_a_cpu_takes_one_tile_in_what_it_computes_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    from csp import checkpoints
+
+    nothing = {"device": "cpu", "dtype": None, "backend": None, "max_tiles": None}
+    for at_home, (dtype, backend) in ((True, ("bfloat16", "plain")), (False, ("float32", "onednn"))):
+        monkeypatch.setattr(checkpoints, "bfloat16_at_home", lambda at_home=at_home: at_home)
+        told = checkpoints.suited(FOLDER, nothing)
+        assert told == {"device": "cpu", "dtype": dtype, "backend": backend, "max_tiles": 1}
+    asked = {"device": "cpu", "dtype": "float32", "backend": "plain", "max_tiles": 12}
+    assert checkpoints.suited(FOLDER, asked) == asked
+    assert checkpoints.suited("park", nothing) == nothing | {"backend": "plain"}
+
+
+def test_the_program_runs_on_tiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    from csp.segment import main
+
+    Image.fromarray(np.zeros((60, 120, 3), np.uint8)).save(tmp_path / "black.png")
+    asked = [str(tmp_path / "black.png"), "a dog", "--model", str(FOLDER), "--sam", str(SIZES), "--device", "cpu"]
+    knobs = ["--Lc", "1", "--Nc", "8", "--Ls", "1", "--Np", "4", "--max-tiles", "2", "--out", str(tmp_path / "out")]
+    assert main([*asked, *knobs]) == 0
+    run = csp.Result.open(next((tmp_path / "out").glob("*.npz")))
+    assert len(run.trace.layout.tiles) == 3 and run.trace.layout.N == 48

@@ -87,6 +87,7 @@ def test_hardware_without_a_gpu_shows_park(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert runnable("xinlai/LISA-7B-v1") == "park" == runnable("park")
+    assert runnable("ByteDance/Sa2VA-1B") == "ByteDance/Sa2VA-1B"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert runnable("xinlai/LISA-7B-v1") == "xinlai/LISA-7B-v1"
 

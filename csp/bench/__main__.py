@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csp.bench import all_methods, decoder, interactive, memory, queries, recording, start, viewer
+from csp.bench import all_methods, decoder, host, interactive, memory, queries, recording, start, viewer
 from csp.bench.timing import machine
 from csp.flags import Parser
 
 KINDS = {
     "decoder": decoder,
+    "host": host,
     "trace": recording,
     "memory": memory,
     "queries": queries,

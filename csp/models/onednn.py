@@ -7,6 +7,7 @@ Where MKL does not know a processor's AVX-512, as an AMD EPYC's, oneDNN took les
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,16 @@ from torch.overrides import TorchFunctionMode
 
 from csp.layers import KV
 from csp.models.llama import Llama
+
+
+def bfloat16_at_home() -> bool:
+    """Whether this CPU multiplies bfloat16 itself; elsewhere it is slower than float32."""
+    import platform
+
+    flags = Path("/proc/cpuinfo")
+    if flags.is_file():
+        return " avx512_bf16" in flags.read_text(encoding="utf-8", errors="replace") or platform.machine() == "aarch64"
+    return platform.machine() == "arm64"
 
 
 class OneDNN(TorchFunctionMode):
