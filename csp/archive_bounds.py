@@ -166,7 +166,8 @@ HEADER = record(
                 "crop": box,
                 "I_seg": each(COUNT, 4096),
             },
-            {"I_rank": each(COUNT, 4096), "answer": choice("full", "cut", "generated"), "tiles": each(tile, 64)},
+            {"I_rank": each(COUNT, 4096), "answer": choice("full", "cut", "generated"), "tiles": each(tile, 64)}
+            | {"seg_row": choice("before", "token", "fed")},
         ),
         "stages": each(
             record(

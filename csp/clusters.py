@@ -97,6 +97,34 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
     replacement; S is the union, so |S| is rarely Nc and is not topped up. Of a picture in tiles, what an instance
     covers in each is one of its own. Without instances surer than ``conf``: Uniform, and a note.
     """
+    coverage = _coverage(view, conf)
+    if not len(coverage):
+        picked = SELECTORS["uniform"](view, Nc, uniform=uniform)
+        return Picked(picked.S, instances=0, notes=("Seg-First found no instance: Uniform instead.",))
+    found = len(coverage)
+    coverage = _in_tiles(view.layout, coverage)
+    areas = coverage.double().sum(dim=1)
+    chosen: set[int] = set()
+    for covered, area in zip(coverage, areas, strict=True):
+        own = _own(covered)
+        share = max(1, math.floor(float(Nc * area / areas.sum())))
+        # An instance of fewer tokens than its share gives all it has.
+        drawn = torch.randperm(len(own), generator=view.rng)[:share]
+        chosen.update(own[drawn].tolist())
+    return Picked(torch.tensor(sorted(chosen)), instances=found)
+
+
+def found_in(view: View, conf: float) -> tuple[int, list[Tensor]]:
+    """How many instances are surer than ``conf``, and the tokens of each, int64; of a picture in tiles, of each in each."""
+    coverage = _coverage(view, conf)
+    return len(coverage), [_own(covered) for covered in _in_tiles(view.layout, coverage)]
+
+
+def _coverage(view: View, conf: float) -> Tensor:
+    """Share of every token that each instance surer than ``conf`` covers, float32 [K, N]; those without a token left out.
+
+    Raises ValueError where no detector was asked, saying what to do.
+    """
     coverage = view.vision.coverage
     if coverage is None:
         raise ValueError(
@@ -107,23 +135,13 @@ def seg_first(view: View, Nc: int, *, conf: Surely = 0.25, uniform: Rule = "eq2"
     if view.vision.confidence is not None:
         coverage = coverage[view.vision.confidence.cpu() >= conf]
     # An instance outside the tower's crop has no token at all.
-    coverage = coverage[coverage.sum(dim=1) > 0]
-    if not len(coverage):
-        picked = SELECTORS["uniform"](view, Nc, uniform=uniform)
-        return Picked(picked.S, instances=0, notes=("Seg-First found no instance: Uniform instead.",))
-    found = len(coverage)
-    coverage = _in_tiles(view.layout, coverage)
-    areas = coverage.double().sum(dim=1)
-    chosen: set[int] = set()
-    for covered, area in zip(coverage, areas, strict=True):
-        own = torch.nonzero(covered >= 0.5).flatten()
-        if not len(own):
-            own = covered.argmax()[None]
-        share = max(1, math.floor(float(Nc * area / areas.sum())))
-        # An instance of fewer tokens than its share gives all it has.
-        drawn = torch.randperm(len(own), generator=view.rng)[:share]
-        chosen.update(own[drawn].tolist())
-    return Picked(torch.tensor(sorted(chosen)), instances=found)
+    return coverage[coverage.sum(dim=1) > 0]
+
+
+def _own(covered: Tensor) -> Tensor:
+    """The tokens of one instance: those that it covers by half, else its best-covered one."""
+    own = torch.nonzero(covered >= 0.5).flatten()
+    return own if len(own) else covered.argmax()[None]
 
 
 def even_patches(layout: Layout, n: int) -> Tensor:

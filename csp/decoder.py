@@ -146,7 +146,8 @@ def decode_all(
             enter(stage, View(layers, p.start, p.now, done, p.entering, p.vision, p.rng), p.force) for p in passes
         ]
         watch.lap("select")
-        outs = runner.run(done, stage.L, [e.sequence for e in entered], record)
+        nows = [e.sequence for e in entered]
+        outs = [Ran(now.hidden, now.hidden, None) for now in nows] if stage.skip else runner.run(done, stage.L, nows, record)
         for p, e, out in zip(passes, entered, outs, strict=True):
             p.ran.append((e, out))
             p.now, p.entering = e.sequence.with_hidden(out.hidden), out.entering
@@ -164,6 +165,8 @@ def decode_all(
 def covering(plan: Sequence[Stage], num_layers: int) -> list[Stage]:
     """The stages that run a layer. Raises ValueError unless together they run all ``num_layers``."""
     plan = [stage for stage in plan if stage.L]
+    if any(stage.skip and (stage is not plan[-1] or stage.N != 0) for stage in plan):
+        raise ValueError("only the last stage can be skipped, and with no image token")
     if sum(stage.L for stage in plan) != num_layers:
         raise ValueError(f"the stages run {sum(s.L for s in plan)} layers, the decoder has {num_layers}")
     return plan

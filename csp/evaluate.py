@@ -119,7 +119,7 @@ def source_of(args: dict[str, Any]) -> Source:
     chosen = tuple(args["family"])
     if args["data"] == "park":
         return ParkSource(
-            args["split"], args["scenes"] or (200 if args["suite"] else 1000), args["first"], chosen
+            args["split"], args["scenes"] or 1000, args["first"], chosen
         )
     if chosen:
         return FolderSource(Path(args["data"]), chosen, args["limit"] or args["scenes"])
@@ -245,7 +245,8 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     who, options = rank(), options_of(args)
     model = load(args["model"], **options)
     suites.check_shape(model.N, model.L)
-    readers, title, device, words = readers_of(args, model), model.name, str(model.device), has_words(model)
+    readers, title, device = readers_of(args, model), model.name, str(model.device)
+    words, guide = has_words(model), model.instances is not None
     mine = model if args["jobs"] == 1 else None
     del model
     folder, weights = (
@@ -256,7 +257,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
         frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
     for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
         began, suite = time.perf_counter(), suites.SUITES[name]
-        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), words)
+        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), words, guide)
         runs = summary.runs_of(lines)
         header = header_of(weights, source, runs)
         rows_in = (args["out"] or Path("out/evaluation")) / name

@@ -33,10 +33,10 @@ def paper_tflops(N_avg: float, L: int, d: int) -> float:
     return 24 * L * d * d * (N_avg + PAPER_TEXT_TOKENS) / 1e12
 
 
-def cost(n_per_layer: Sequence[int], N_text: int, d: int, m: int, guide_macs: int = 0) -> Cost:
+def cost(n_per_layer: Sequence[int], N_text: int, d: int, m: int, guide_macs: int = 0, skipped: int = 0) -> Cost:
     """The bill of ``n_per_layer`` image tokens beside ``N_text`` other tokens in layers of width ``d`` and
-    MLP width ``m``; ``guide_macs`` beside them where a detector chose tokens.
+    MLP width ``m``; ``guide_macs`` beside them where a detector chose tokens. The last ``skipped`` layers were not run.
     """
     mean = n_avg(n_per_layer)
-    macs = sum(macs_per_layer(n + N_text, d, m) for n in n_per_layer)
+    macs = sum(macs_per_layer(n + N_text, d, m) for n in n_per_layer[: len(n_per_layer) - skipped])
     return Cost(tuple(n_per_layer), mean, macs, 2 * macs, paper_tflops(mean, len(n_per_layer), d), guide_macs)

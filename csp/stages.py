@@ -35,7 +35,8 @@ class Choice:
 @dataclass(frozen=True)
 class Stage:
     """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N``
-    None: the image decides.
+    None: the image decides. The layers of a stage to ``skip`` are not run at all: what
+    came before goes to the final norm as it is, so that it must be the last and have no image token.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Stage:
     N: int | None
     enter: Callable[[View], Choice]
     positions: Positions = "keep"
+    skip: bool = False
 
 
 def planned(plan: Sequence[Stage]) -> tuple[int | None, ...]:

@@ -52,6 +52,8 @@ class Layout:
     the masks, one per mask; ``I_rank`` the slots whose attention rows Eq. 8 averages (``I_seg`` unless told
     otherwise). ``answer`` "cut" says that the sequence ends at the read-out row, so that N_out counts less
     than the teacher-forced answer; "generated" that the model wrote it, N_out counting the tokens that were run.
+    ``seg_row`` says which rows ``I_seg`` are: "before", those that predict [SEG] (as LISA was trained), "token", [SEG]'s
+    own, or "fed", its own after it was written and fed in.
     """
 
     N_sys: int
@@ -64,6 +66,7 @@ class Layout:
     I_rank: tuple[int, ...] = ()
     answer: Literal["full", "cut", "generated"] = "full"
     tiles: tuple[Tile, ...] = ()
+    seg_row: Literal["before", "token", "fed"] = "before"
 
     def __post_init__(self) -> None:
         rows, cols = self.grid

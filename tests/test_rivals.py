@@ -138,15 +138,31 @@ def test_keeping_everything_is_the_dense_model_bit_for_bit(method):
 def test_query_rows(method):
     out = {query: tiny.run(replace(method, query=query)).trace.stages[-1].score for query in ("official", "paper", "seg")}
     assert not np.array_equal(out["official"], out["seg"], equal_nan=True) or method.name == "pyramiddrop"
-    # Whoever reads the answer refuses a sequence without it, by name; the others run.
+    # Whoever means rows of the answer refuses a sequence without it, by name; the others run.
     cut = tiny.start(N_out=0, answer="cut")
     for query in ("official", "paper"):
-        if method.name in ("fastv", "feather"):
+        if query == "paper" and method.name in ("fastv", "feather"):
             with pytest.raises(ValueError, match=f"{method.name} with query='{query}' reads rows of the whole answer"):
                 tiny.run(replace(method, query=query), sequence=cut)
         else:
             tiny.run(replace(method, query=query), sequence=cut)
     tiny.run(replace(method, query="seg"), sequence=cut)
+
+
+@pytest.mark.parametrize("name", ["fastv", "feather"])
+def test_the_last_row_at_prefill_is_one_row_or_another(name):
+    """With the answer there it is </s>; the prompt's end is what an unwritten or a cut answer leaves."""
+    method = SMALL[name]
+
+    def kept(query, **layout):
+        out = tiny.run(replace(method, query=query), sequence=tiny.start(**layout))
+        return [stage.score for stage in out.trace.stages][1:]
+
+    whole, asked = kept("official"), kept("prompt")
+    assert not np.array_equal(whole[0], asked[0])
+    for cut in ({"answer": "cut", "N_out": 0, "I_seg": (24,)}, {"answer": "generated", "N_out": 0, "I_seg": (24,)}):
+        for query in ("official", "prompt"):
+            np.testing.assert_allclose(kept(query, **cut)[0], asked[0], atol=1e-6)
 
 
 def test_raters_in_the_answer_need_the_answer():
@@ -471,7 +487,7 @@ def test_pyramiddrop_is_nested():
         (lambda: PruMerge(n=3, neighbours=256).plan(256, 32), r"neighbours must be in 0\.\.255"),
         (lambda: Simignore(k2=10, R=20).plan(256, 32), r"R must be in 1\.\.10 \(k2 tokens enter the decoder\), got 20"),
         (lambda: Simignore(K=0, rank="attention").plan(256, 32), "no layer has run that could rank"),
-        (lambda: FastV(query="best"), "query must be one of official, paper, seg, got 'best'"),
+        (lambda: FastV(query="best"), "query must be one of official, prompt, paper, seg, got 'best'"),
         (lambda: Control(layers=(2, 3)), "tokens must have a number for each of layers"),
     ],
 )

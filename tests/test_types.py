@@ -144,7 +144,7 @@ def test_full_logits_are_what_sam_does_with_the_padding_cut_off(sam_input, size)
 RUN_KEYS = {
     *("request", "layout", "stages", "forced", "rank_layer", "cost", "ms", "iou", "mask_pixels", "notes", "text"),
     *(f"request.{name}" for name in ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template", "image_size")),
-    *(f"layout.{name}" for name in ("N_sys", "N", "N_usr", "N_out", "grid", "crop", "I_seg", "I_rank", "answer")),
+    *(f"layout.{name}" for name in ("N_sys", "N", "N_usr", "N_out", "grid", "crop", "I_seg", "I_rank", "answer", "seg_row")),
     *(f"stages.{name}" for name in ("name", "layers", "n", "patches", "score", "instances")),
     *(f"cost.{name}" for name in ("n_per_layer", "n_avg", "macs", "flops", "paper_tflops", "guide_macs")),
 }

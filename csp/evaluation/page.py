@@ -66,7 +66,7 @@ def section(summary: Summary, place: str) -> str:
         f"The paper: {summary['claim']}." if summary["claim"] else "",
         f"![{summary['title']}]({place}/{summary['suite']}.svg)",
         scores(summary["lines"], list(queries)),
-        f"Left out, for want of CLIP's text tower: {', '.join(left)}." if (left := summary.get("left out")) else "",
+        f"Left out, for want of CLIP's text tower or a detector: {', '.join(left)}." if (left := summary.get("left out")) else "",
         f"{summary['pictures']} pictures of {summary['samples']['source']}, at least {least} queries in each family. "
         f"`{summary['command']}`, {summary['finished'][:10]}, {summary['machine']['device']} with "
         f"{summary['machine']['cores']} cores.",

@@ -17,6 +17,8 @@ from csp.methods.fastv import FastV
 from csp.methods.full import Full
 from csp.methods.presets import SHAPES, TABLE_1
 from csp.methods.prumerge import PruMergePlus
+from csp.methods.smaller import SmallerPicture
+from csp.methods.without import Blind, Exit, Things
 
 SHAPE = "7B-224"
 BUDGETS = (160, 128, 96, 73, 48, 32)
@@ -28,7 +30,7 @@ class Line:
     """A row of a table or a point of a curve: a method, run once for each of ``seeds`` where it draws lots.
 
     ``curve`` names the curve it belongs to and ``at`` its place along it; ``paper`` is the paper's own change
-    against dense. ``words``: it needs CLIP's text tower, which not every model has.
+    against dense. ``words``: it needs CLIP's text tower, ``guide``: a detector; not every model has them.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Line:
     at: float | None = None
     paper: float | None = None
     words: bool = False
+    guide: bool = False
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -90,8 +93,13 @@ def _preset(
 
 
 def _table1(seeds: tuple[int, ...]) -> tuple[Line, ...]:
-    """Ten rows at the paper's own N_avg, and negative controls at the schedules of FastV and CSP."""
-    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, METHODS[name].label) for name in TABLE_1]
+    """Ten rows at the paper's own N_avg, the other row that two of them may ask, and negative controls."""
+    rows = [_preset(f"table1/{SHAPE}/{name}", seeds, _asked(METHODS[name])) for name in TABLE_1]
+    asked = [
+        _line(_asked(METHODS[name], "prompt"), build(METHODS[name], {**(PRESETS[key].knobs or {}), "query": "prompt"}), seeds)
+        for name in TABLE_1
+        if getattr(METHODS[name], "asks_last", False) and (key := f"table1/{SHAPE}/{name}")
+    ]
     shape = SHAPES[SHAPE]
     controls = []
     for name in ("fastv", "csp"):
@@ -103,7 +111,28 @@ def _table1(seeds: tuple[int, ...]) -> tuple[Line, ...]:
         ):
             control = Control.like(base, shape.N, shape.L, keep)  # type: ignore[arg-type]
             controls.append(_line(f"{words}, as {base.label}", control, seeds))
-    return (*rows, *controls)
+    return (*rows, *asked, *controls, *_without(seeds))
+
+
+def _without(seeds: tuple[int, ...]) -> tuple[Line, ...]:
+    """Controls for what LVLM_CSP's stages earn, each at its setting in Table 1 with one thing taken away."""
+    csp = PRESETS[f"table1/{SHAPE}/csp"].knobs or {}
+    K = csp["Lc"] + csp["Ls"]
+    return (
+        _line("LVLM_CSP, survivors by lot", build(METHODS["csp"], {**csp, "row": "lot"}), seeds),
+        _line("LVLM_CSP, Nc = 1", build(METHODS["csp"], {**csp, "Nc": 1}), seeds),
+        _line("instance tokens only, all layers", Things(), seeds, guide=True),
+        _line(f"answer read after layer {K}, no later layer run", Exit(K), seeds),
+        _line(f"no image token after layer {K}", Blind(K), seeds),
+        _line("a smaller picture, all layers", SmallerPicture(T=73), seeds),
+    )
+
+
+def _asked(method: type[Method], row: str = "official") -> str:
+    """A method's name in a table, with the row that it asks where authors' code means two rows here."""
+    if not getattr(method, "asks_last", False):
+        return method.label
+    return f"{method.label}, {'</s> asked' if row == 'official' else 'the prompt asked'}"
 
 
 def _table4(seeds: tuple[int, ...]) -> tuple[Line, ...]:
@@ -159,23 +188,33 @@ def _tradeoff(seeds: tuple[int, ...]) -> tuple[Line, ...]:
 
 
 def _variants(seeds: tuple[int, ...]) -> tuple[Line, ...]:
-    """Table 1's rivals as published, then with every token at its own position, then ranked by [SEG] as well."""
-    steps = (("own positions", {"positions": "original"}), ("own positions, ranked by [SEG]", {"query": "seg"}))
+    """Table 1's rivals by their official rule, budgets inferred from the printed N_avg; then with every token at its own
+    position, then ranked by the prompt's end where the rule asks the last row, then by [SEG].
+    """
+    steps = (
+        ("own positions", {"positions": "original"}),
+        ("own positions, ranked by the prompt's end", {"query": "prompt"}),
+        ("own positions, ranked by [SEG]", {"query": "seg"}),
+    )
     lines = []
     for name in TABLE_1:
         method = METHODS[name]
         settings = dict(PRESETS[f"table1/{SHAPE}/{name}"].knobs or {})
         there = {knob.name for knob in knobs(method)}
-        lines.append(_line(method.label, build(method, settings), seeds))
+        lines.append(_line(_asked(method), build(method, settings), seeds))
         for words, turned in steps:
+            if turned.get("query") == "prompt" and not getattr(method, "asks_last", False):
+                continue
             if set(turned) <= there:
                 settings |= turned
                 lines.append(_line(f"{method.label}, {words}", build(method, settings), seeds))
-    return tuple(lines)
+    return (*lines, *_without(seeds))
 
 
 def _after(seeds: tuple[int, ...]) -> tuple[Line, ...]:
-    """Dense, CSP, and what came after the paper at CSP's budget: as published, then with every token at its own position."""
+    """Dense, CSP, and what came after the paper at CSP's budget: by the official rule, then with every token at its own
+    position.
+    """
     rows = [_preset(f"table1/{SHAPE}/{name}", seeds, METHODS[name].label) for name in (Full.name, "csp")]
     for key, preset in AFTER.items():
         _, _, variant = key.removeprefix("after/").partition("/")[2].partition("/")
@@ -189,10 +228,12 @@ def _after(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     return tuple(rows)
 
 
-def that_run(lines: Iterable[Line], words: bool) -> tuple[tuple[Line, ...], tuple[str, ...]]:
-    """The lines that a model can run, whose CLIP reads ``words`` or not, and the labels of the others."""
+def that_run(lines: Iterable[Line], words: bool, guide: bool) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """The lines that a model can run, whose CLIP reads ``words`` or not, and which has a ``guide`` or not; and the labels of
+    the others.
+    """
     lines = tuple(lines)
-    fit = tuple(line for line in lines if words or not line.words)
+    fit = tuple(line for line in lines if (words or not line.words) and (guide or not line.guide))
     return fit, tuple(line.label for line in lines if line not in fit)
 
 
@@ -238,7 +279,7 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "variants",
-            "Why rivals lose: positions and the ranking row",
+            "Why rivals lose: positions and the ranking row; what LVLM_CSP's stages earn",
             _variants,
         ),
         Suite(

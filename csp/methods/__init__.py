@@ -17,6 +17,7 @@ from csp.methods.base import Knob, Method, build, knobs, values
 from csp.methods.budget import at_budget, expected_n_avg, solve
 from csp.methods.controls import Control
 from csp.methods.presets import PRESETS, Preset
+from csp.methods.without import Blind, Exit, Things
 
 FILES = (
     "full", "csp", "prumerge", "visionzip", "fastv", "simignore", "sparsevlm", "pyramiddrop", "feather",
@@ -34,18 +35,19 @@ def _methods_in(file: str) -> list[type[Method]]:
 
 METHODS: dict[str, type[Method]] = {method.name: method for file in FILES for method in _methods_in(file)}
 # Not in the paper's comparison: what any of its methods must beat at the same schedule.
-CONTROLS: dict[str, type[Method]] = {Control.name: Control}
+CONTROLS: dict[str, type[Method]] = {method.name: method for method in (Control, Exit, Blind, Things)}
 
 __all__ = [
-    "AFTER", "CONTROLS", "FILES", "METHODS", "PRESETS", "Control", "Knob", "Method", "Preset", "at_budget", "build",
-    "expected_n_avg", "find", "fitted", "knobs", "named", "resolve", "solve", "values",
+    "AFTER", "CONTROLS", "FILES", "METHODS", "PRESETS", "Blind", "Control", "Exit", "Knob", "Method", "Preset", "Things",
+    "at_budget", "build", "expected_n_avg", "find", "fitted", "knobs", "named", "resolve", "solve", "values",
 ]  # fmt: skip
 
 
 def find(name: Any, what: str = "method") -> type[Method]:
     """The method of this name. Raises ValueError with the names that there are, and the nearest."""
-    if isinstance(name, str) and name in METHODS:
-        return METHODS[name]
+    known = METHODS | CONTROLS
+    if isinstance(name, str) and name in known:
+        return known[name]
     near = get_close_matches(name.lower(), METHODS, 1) if isinstance(name, str) and len(name) < 40 else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{what} must be one of {', '.join(METHODS)}, got {shown(name)}{hint}")

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
+import torch
+
 from csp.clusters import SELECTORS, Selector, settings
 from csp.decoder import Choice, Stage, View, planned
 from csp.knobs import check_knobs, knob, with_knobs
 from csp.methods.base import check_L, check_N, ranked
 from csp.methods.rows import answer_rows, whole_answer
 from csp.tokens import restore, top
+from csp.trace import Layout
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,11 @@ class CSP:
     Ls: int = knob(6, "layers of the scattering stage, all image tokens", 0, "L")
     Np: int = knob(16, "image tokens that survive into the pruning stage", 1, "N")
     cluster: str = knob("uniform", "how the clustering stage picks its tokens", choices=SELECTORS)
-    row: Literal["seg", "answer", "last"] = knob(
+    row: Literal["seg", "token", "prompt", "answer", "last", "lot"] = knob(
         "seg",
-        "whose attention ranks: [SEG] (Eq. 8), the mean over the answer, the last token",
-        choices=("seg", "answer", "last"),
+        "whose attention ranks: the row that is read for [SEG] (Eq. 8), [SEG]'s own, the prompt's last, the answer's mean, the "
+        "last; or a lot, with nobody asked",
+        choices=("seg", "token", "prompt", "answer", "last", "lot"),
     )
     layer: Literal["last", "next"] = knob(
         "last",
@@ -78,7 +82,7 @@ class CSP:
     @property
     def draws(self) -> bool:
         """Whether its tokens are drawn by lot, so that one seed says little."""
-        return self.Lc > 0 and self.selector.draws
+        return self.row == "lot" or (self.Lc > 0 and self.selector.draws)
 
     def expected(self, N: int, L: int) -> tuple[int | None, ...]:
         """Image tokens of every layer as the paper counts them, Nc where Seg-First finds what it finds."""
@@ -104,17 +108,30 @@ class CSP:
 
     def _prune(self, view: View) -> Choice:
         """Eq. 8: the Np present tokens that the ranking row attends to most, heads averaged."""
-        layout = view.layout
-        slots = layout.I_rank
-        if self.row == "answer":
-            slots = answer_rows(layout, "csp with row='answer'")
-        elif self.row == "last":
-            whole_answer(layout, "csp with row='last'")
-            slots = (layout.T - 1,)
-        heads = view.attention(slots, self.layer).mean(dim=1)
+        image = view.now.image
+        if self.row == "lot":
+            drawn = torch.randperm(image.n, generator=view.rng)[: self.Np].sort().values
+            return Choice(image.take(drawn))
+        heads = view.attention(self._ranking(view.layout), self.layer).mean(dim=1)
         score = heads.mean(dim=0)
-        kept = view.now.image.take(top(score, self.Np))
+        kept = image.take(top(score, self.Np))
         return ranked(view, kept, score, "A_SEG", heads, view.layer - 1 if self.layer == "last" else view.layer)
+
+    def _ranking(self, layout: Layout) -> tuple[int, ...]:
+        """Slots of the rows that rank. Raises ValueError for rows of an answer that is not there."""
+        who = f"csp with row={self.row!r}"
+        if self.row == "answer":
+            return answer_rows(layout, who)
+        if self.row == "last":
+            whole_answer(layout, who)
+            return (layout.T - 1,)
+        if self.row == "prompt":
+            return (layout.usr.stop - 1,)
+        if self.row == "token" and layout.seg_row == "before":
+            # The token that the read-out row predicts stands right behind it.
+            answer_rows(layout, who)
+            return tuple(slot + 1 for slot in layout.I_seg)
+        return layout.I_rank
 
 
 def _scatter(view: View) -> Choice:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from csp.decoder import Choice, Stage, View
 from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
-from csp.methods.rows import PLACES, QUERIES, last_token
+from csp.methods.rows import ASKED, LAST_ROWS, PLACES, last_token
 from csp.tokens import top
 
 
@@ -25,13 +25,14 @@ class FastV:
 
     K: int = knob(2, "layers that run on all image tokens", 1, "L")
     R: int = knob(64, "image tokens kept after them", 1, "N")
-    query: str = knob("official", "rows that rank: the last token, the mean over the answer, [SEG]", choices=QUERIES)
+    query: str = knob("official", ASKED, choices=LAST_ROWS)
     positions: str = knob("official", "rotary positions; FastV keeps the original ones itself", choices=PLACES)
 
     name: ClassVar[str] = "fastv"
     label: ClassVar[str] = "FastV"
     paper: ClassVar[str] = "FastV, arXiv 2403.06764"
     budget: ClassVar[str] = "R"
+    asks_last: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_knobs(self)

@@ -16,7 +16,7 @@ import torch
 
 from csp.decoder import Choice, Stage, View
 from csp.methods.base import check_increasing, check_knobs, everything, knob, ranked
-from csp.methods.rows import PLACES, QUERIES, last_token
+from csp.methods.rows import ASKED, LAST_ROWS, PLACES, last_token
 from csp.tokens import top
 
 
@@ -29,13 +29,14 @@ class Feather:
     k: tuple[int, ...] = knob((8, 16), "layers that have run at the two drops", 1, "L")
     r: float = knob(0.8, "share of the tokens that the first drop removes, the grid aside", 0.0, 1.0)
     stride: int = knob(3, "every how many rows and columns a token is spared at the first drop", 1, 64)
-    query: str = knob("official", "rows that rank: the last token, the mean over the answer, [SEG]", choices=QUERIES)
+    query: str = knob("official", ASKED, choices=LAST_ROWS)
     positions: str = knob("official", "rotary positions; FEATHER keeps the original ones itself", choices=PLACES)
 
     name: ClassVar[str] = "feather"
     label: ClassVar[str] = "FEATHER"
     paper: ClassVar[str] = "FEATHER, arXiv 2412.13180"
     budget: ClassVar[str] = "r"
+    asks_last: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_knobs(self)

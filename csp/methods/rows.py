@@ -1,9 +1,10 @@
 """Whose attention ranks: the query rows of the methods that read the decoder (one choice of words for all of
 them).
 
-``official`` is what the authors' code reads, carried over to a sequence whose answer is already there;
-``paper`` what LVLM_CSP says of earlier methods, "the average over all generated tokens"; ``seg`` the row that
-LVLM_CSP reads itself, to tell rows from schedules.
+``official`` is what the authors' code reads, carried over to a sequence whose answer is already there; for FastV and FEATHER
+that is the last row at prefill: </s> where the answer is given, as in LISA's own validation, the read-out row where it is cut.
+``prompt`` is the end of the prompt, the last row at prefill when the model writes; ``paper`` what LVLM_CSP says of earlier
+methods, "the average over all generated tokens"; ``seg`` the row that LVLM_CSP reads itself, to tell rows from schedules.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from csp.tokens import Positions
 from csp.types import Layout
 
 QUERIES = ("official", "paper", "seg")
+LAST_ROWS = ("official", "prompt", "paper", "seg")
+ASKED = "rows that rank: the last (</s> of a given answer), the prompt's last (as when it is written), the answer's mean, [SEG]"
 PLACES = ("official", "original")
 
 
@@ -30,14 +33,12 @@ def answer_rows(layout: Layout, who: str) -> tuple[int, ...]:
 
 
 def last_token(layout: Layout, query: str, who: str) -> tuple[int, ...]:
-    """FastV, FEATHER: the last token of the sequence, the mean over the answer, or [SEG]."""
+    """FastV, FEATHER: the last row of the sequence, the prompt's last, the mean over the answer, or [SEG]."""
     if query == "seg":
         return layout.I_rank
-    who = f"{who} with query={query!r}"
     if query == "paper":
-        return answer_rows(layout, who)
-    whole_answer(layout, who)
-    return (layout.T - 1,)
+        return answer_rows(layout, f"{who} with query={query!r}")
+    return (layout.T - 1,) if query == "official" else (layout.usr.stop - 1,)
 
 
 def prompt_end(layout: Layout, query: str) -> tuple[int, ...]:

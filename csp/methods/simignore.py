@@ -6,8 +6,9 @@ found. From 0 by 1 that is the largest cosine of each image. The authors mask th
 rows equals dropping them with positions kept, and put FastV on top (k2 = 452, K = 5, R = 144 at 7B).
 LVLM_CSP's comparison has FastV's budget: K layers on everything, then R tokens (here by likeness to the
 words). Their walk may start at pair 1, which loses the best pair, and the shipped stride of 2 skips every
-other one: tuned constants, not our default. Not copied: image offsets 35 and 36 in two files, sampled indices
-that nothing reads, a decoder that fails for R >= N/2.
+other one: tuned constants, not our default. ``query="seg"`` is ours: likeness of states, both as they enter layer K (the
+*embedding* of the row that predicts [SEG] is a constant word's and ranks alike for every query). Not copied: image offsets
+35 and 36 in two files, sampled indices that nothing reads, a decoder that fails for R >= N/2.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
 from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
-from csp.methods.rows import PLACES, QUERIES, last_token
+from csp.methods.rows import LAST_ROWS, PLACES, last_token
 from csp.tokens import top
 
 
@@ -47,7 +48,9 @@ class Simignore:
     )
     step: int = knob(1, "stride of the walk through pairs of image and word, best first", 1, 64)
     i_index: int = knob(0, "pair at which the walk begins", 0, 64)
-    query: str = knob("official", "rows that rank where attention ranks; words otherwise", choices=QUERIES)
+    query: str = knob(
+        "official", "what ranks: the words (attention: the last row or the prompt's), the answer's mean, [SEG]", choices=LAST_ROWS
+    )
     positions: str = knob("official", "rotary positions; Simignore keeps the original ones itself", choices=PLACES)
 
     name: ClassVar[str] = "simignore"
@@ -66,6 +69,8 @@ class Simignore:
             raise ValueError(f"R must be in 1..{k2} (k2 tokens enter the decoder), got {R}")
         if K == 0 and (self.k2 or self.rank == "attention"):
             raise ValueError("K must be at least 1 with k2 or rank='attention' (no layer has run that could rank), got 0")
+        if K == 0 and self.query == "seg":
+            raise ValueError("K must be at least 1 with query='seg' (before the first layer [SEG]'s row knows no query), got 0")
         first = Stage("alike", K, k2, partial(self._alike, k2)) if self.k2 else Stage("full", K, N, everything)
         return tuple(stage for stage in (first, Stage("kept", L - K, R, self._keep)) if stage.L)
 
@@ -75,27 +80,31 @@ class Simignore:
     def spend(self, amount: int) -> Simignore:
         return replace(self, R=amount)
 
-    def _alike(self, n: int, view: View) -> Choice:
-        similarity = self._similarity(view)
+    def _alike(self, n: int, view: View, query: str = "official") -> Choice:
+        similarity = self._similarity(view, query)
         rows = walk(similarity, n, self.step, self.i_index).sort().values
         return ranked(view, view.now.image.take(rows), similarity.amax(dim=1), "likeness")
 
     def _keep(self, view: View) -> Choice:
         if self.rank == "likeness":
-            return self._alike(self.R, view)
+            return self._alike(self.R, view, self.query)
         heads = view.attention(last_token(view.layout, self.query, self.name)).mean(dim=1)
         score = heads.mean(dim=0)
         return ranked(view, view.now.image.take(top(score, self.R)), score, "attention", heads, view.layer - 1)
 
-    def _similarity(self, view: View) -> Tensor:
-        """Cosines [n, t] of the present image tokens with the words, both as they entered the decoder."""
+    def _similarity(self, view: View, query: str) -> Tensor:
+        """Cosines [n, t] of the present image tokens with the words, both as they entered the decoder; with [SEG]'s rows both
+        as they enter the coming layer.
+        """
         layout, start = view.layout, view.start
-        patches = view.now.image.slots - layout.N_sys
-        image = start.image.hidden[0, patches.to(start.hidden.device)].float()
-        slots = layout.I_rank if self.query == "seg" else range(layout.usr.start, layout.usr.stop)
-        slots = (0, *slots) if self.text == "bos" else slots
-        words = start.hidden[0, start.rows(slots).to(start.hidden.device)].float()
-        return (normalize(image, dim=-1) @ normalize(words, dim=-1).T).cpu()
+        if query == "seg":
+            now = view.now
+            image, words = now.image.hidden[0], now.hidden[0, now.rows(layout.I_rank).to(now.hidden.device)]
+        else:
+            image = start.image.hidden[0, (view.now.image.slots - layout.N_sys).to(start.hidden.device)]
+            slots = (*((0,) if self.text == "bos" else ()), *range(layout.usr.start, layout.usr.stop))
+            words = start.hidden[0, start.rows(slots).to(start.hidden.device)]
+        return (normalize(image.float(), dim=-1) @ normalize(words.float(), dim=-1).T).cpu()
 
 
 def walk(similarity: Tensor, n: int, step: int = 1, i_index: int = 0) -> Tensor:

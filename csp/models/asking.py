@@ -325,6 +325,7 @@ def _result(
     layers, layout = model.layers, run.trace.layout
     logits, iou = maps
     # Instances are found for every picture, but only some methods live on them.
+    skipped = sum(stage.L for stage in item.plan if stage.skip)
     guided = any(stage.instances is not None for stage in run.trace.stages)
     guide = (seen.guide_macs or 0) if guided else 0
     result = Result(
@@ -333,7 +334,7 @@ def _result(
         iou=iou.cpu().numpy(),
         seg_state=run.seg_state.float().cpu().numpy(),
         trace=run.trace,
-        cost=cost(run.trace.n_per_layer, layout.N_text, layers.hidden_size, layers.intermediate_size, guide),
+        cost=cost(run.trace.n_per_layer, layout.N_text, layers.hidden_size, layers.intermediate_size, guide, skipped),
         sam_input=seen.sam_input,
         sam_size=model.mask_head.image_size,
         ms={"vision": share["vision"], "select": 0.0, "decoder": 0.0} | run.ms | {"mask": share["mask"]},

@@ -163,6 +163,7 @@ class Lisa(Parts):
             # Before an answer is written, the row that predicts its first token ranks.
             I_rank=(before + len(prompt.usr) - 1,) if prompt.answer == "generated" else (),
             answer=prompt.answer,
+            seg_row=self.seg_row,
             tiles=tiles,
         )
         most = self.layers.max_positions
