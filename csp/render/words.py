@@ -44,6 +44,14 @@ def stage_title(record: StageRecord, kind: views.Kind) -> str:
     return {"selected": "Selected", "all": "All tokens", "kept": "Kept"}[kind]
 
 
+def row_read(result: Result) -> str:
+    """Which row A_SEG is: LISA reads the state before [SEG], other models [SEG]'s own."""
+    layout = result.trace.layout
+    if layout.answer == "generated" and layout.seg_row != "fed":
+        return "the prompt's last row, which predicts the answer"
+    return {"before": "the row that predicts [SEG]", "token": "[SEG]'s own row", "fed": "[SEG]'s own row"}[layout.seg_row]
+
+
 def tokens(n: int) -> str:
     """So many tokens."""
     return f"{n} token{'' if n == 1 else 's'}"

@@ -198,7 +198,8 @@ def _layers(result: Result, look: Look) -> Payload:
         if ranked is not None
         else ""
     )
-    return {"title": f"A_SEG in {words.layer_span(result.trace.stage_at(layers[0]))}{head}", "maps": maps}
+    span = words.layer_span(result.trace.stage_at(layers[0]))
+    return {"title": f"A_SEG, {words.row_read(result)}, in {span}{head}", "maps": maps}
 
 
 def _mask_panel(
