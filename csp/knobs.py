@@ -21,7 +21,8 @@ Kind = Literal["choice", "switch", "integer", "number", "integers", "numbers", "
 class Knob:
     """A setting by name: its default, its range or its choices, and what it does.
 
-    ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at hand.
+    ``low`` and ``high`` are numbers, or ``"N"`` and ``"L"`` for the image tokens and layers of the model at hand. A count of
+    image tokens, up to "N", may be given as a share of them, between 0 and 1: pictures in tiles differ in N.
     ``wordless`` is what a control begins with instead where the model's CLIP has no text tower.
     """
 
@@ -84,7 +85,19 @@ class Knob:
             raise ValueError(f"{self.name} must be true or false, got {shown(value)}")
         return value if self.kind in ("switch", "text") else self._check_one(value)
 
+    def _is_share(self, value: Any) -> bool:
+        """Whether a count of image tokens is given as a share of them."""
+        return self.high == "N" and isinstance(value, float) and 0 < value < 1
+
+    def count(self, value: Any, N: int) -> Any:
+        """``value`` with shares of N image tokens as counts, the nearest within bounds."""
+        if isinstance(value, tuple):
+            return tuple(self.count(one, N) for one in value)
+        return max(int(self.low), 1, round(value * N)) if self._is_share(value) else value
+
     def _check_one(self, value: Any) -> float:
+        if self._is_share(value):
+            return value
         high = None if isinstance(self.high, str) else self.high
         if self.kind in ("number", "numbers"):
             return check_number(self.name, value, self.low, float("inf") if high is None else high)
@@ -106,6 +119,8 @@ class Knob:
     def _parse_one(self, text: str) -> float:
         whole = self.kind in ("integer", "integers")
         try:
+            if whole and self._is_share(share := float(text)):
+                return share
             return int(text) if whole else float(text)
         except ValueError:
             raise ValueError(f"{self.name} must be {'an integer' if whole else 'a number'}, got {shown(text)}") from None

@@ -131,8 +131,8 @@ class Session:
         """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before
         anything slow.
         """
-        method = named(request.method, request.knobs)
-        return self.model.segment(
+        method, notes = self._within(request)
+        result = self.model.segment(
             request.image,
             request.query,
             method,
@@ -141,6 +141,24 @@ class Session:
             seg_mode=request.seg_mode,
             template=request.template,
         )
+        return replace(result, notes=(*result.notes, *notes)) if notes else result
+
+    def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
+        """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
+        tiles), counts beyond them are all it has, and a note.
+        """
+        method = named(request.method, request.knobs)
+        N = self.model.tokens(request.image)
+        if N == self.model.N:
+            return method, ()
+        beyond = {
+            knob.name: N
+            for knob in knobs(method)
+            if knob.high == "N" and isinstance(value := getattr(method, knob.name), int) and N < value <= self.model.N
+        }
+        notes = (f"this picture makes {N} image tokens: {', '.join(beyond)} taken as {N}",) if beyond else ()
+        changed: Any = replace(method, **beyond) if beyond else method
+        return changed, notes
 
     def run_all(self, request: Request, queries: Sequence[str]) -> list[Result]:
         """A request with each of these queries in place of its own; several share what they can. Raises ValueError as `run`."""

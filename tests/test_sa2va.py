@@ -423,3 +423,27 @@ def test_the_program_runs_on_tiles(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*asked, *knobs]) == 0
     run = csp.Result.open(next((tmp_path / "out").glob("*.npz")))
     assert len(run.trace.layout.tiles) == 3 and run.trace.layout.N == 48
+
+
+def test_budgets_are_shares_as_well_as_counts(model: Any, golden: dict[str, np.ndarray]) -> None:
+    """A quarter of whatever a picture makes, where a count would be too much or too little."""
+    quarter = csp.CSP(Lc=1, Nc=0.25, Ls=1, Np=0.1)  # type: ignore[arg-type]
+    for name, counts in (("g0", (28, 112, 11, 11)), ("g2", (4, 16, 2, 2))):
+        result = ask(model, golden, name, quarter, seg_mode="teacher")
+        assert result.trace.n_per_layer == counts and result.request.knobs["Nc"] == 0.25
+    assert [stage.N for stage in csp.METHODS["fastv"](R=0.5).plan(256, 32)] == [256, 128]
+    for wrong in (0.0, 1.5, -0.5, 64.0):
+        with pytest.raises(ValueError, match="Nc must be an integer at least 1, got"):
+            csp.CSP(Nc=wrong)  # type: ignore[arg-type]
+
+
+def test_a_session_takes_all_that_a_smaller_picture_has(model: Any, golden: dict[str, np.ndarray]) -> None:
+    from csp.session import Session
+
+    session = Session(model)
+    assert session.card.N == 208
+    knobs = {"Lc": 1, "Nc": 100, "Ls": 1, "Np": 8}
+    result = session.run(csp.Request(golden["g2/raw_image"], "a dog", "csp", knobs))
+    assert result.trace.n_per_layer == (16, 16, 8, 8)
+    assert "this picture makes 16 image tokens: Nc taken as 16" in result.notes
+    assert session.run(csp.Request(golden["g0/raw_image"], "a dog", "csp", knobs)).trace.n_per_layer == (100, 112, 8, 8)

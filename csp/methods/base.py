@@ -4,8 +4,10 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from torch import Tensor
 
@@ -15,8 +17,8 @@ from csp.knobs import Knob, check_knobs, knob, of_fields
 from csp.tokens import ImageTokens
 
 __all__ = [
-    "Knob", "Method", "build", "check_L", "check_N", "check_increasing", "check_knobs", "everything", "knob", "knobs", "ranked",
-    "values",
+    "Knob", "Method", "build", "check_L", "check_N", "check_increasing", "check_knobs", "everything", "in_counts", "knob",
+    "knobs", "ranked", "values",
 ]  # fmt: skip
 
 
@@ -52,6 +54,21 @@ def build(method: type[Method], settings: Mapping[str, Any]) -> Method:
         if name not in known:
             raise ValueError(f"{method.name} has no knob {shown(name)}; it has {', '.join(known) or 'none'}")
     return method(**settings)
+
+
+Plan = TypeVar("Plan", bound=Callable[..., Any])
+
+
+def in_counts(plan: Plan) -> Plan:
+    """A plan that knows counts alone, for knobs that may be shares of the N image tokens."""
+
+    @wraps(plan)
+    def counted(self: Any, N: int, L: int) -> Any:
+        counts = {k.name: k.count(v, N) for k in of_fields(self) if k.high == "N" for v in [getattr(self, k.name)]}
+        changed = {name: count for name, count in counts.items() if count != getattr(self, name)}
+        return plan(replace(self, **changed) if changed else self, N, L)
+
+    return cast(Plan, counted)
 
 
 def check_N(name: str, value: int, N: int, low: int = 1) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_N, knob
+from csp.methods.base import check_knobs, check_N, in_counts, knob
 from csp.methods.common import MEETING, SPACES, TEXTS, common_space
 from csp.methods.rows import PLACES, numbering
 
@@ -47,6 +47,7 @@ class CDPruner:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         return (Stage("relevant", L, check_N("T", self.T, N), self._keep, numbering(self.positions)),)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from csp.clusters import even_patches
 from csp.decoder import Choice, Stage, View, planned
-from csp.methods.base import Method, check_increasing, check_knobs, check_N, everything, knob
+from csp.methods.base import Method, check_increasing, check_knobs, check_N, everything, in_counts, knob
 from csp.tokens import ImageTokens, restore
 
 
@@ -55,6 +55,7 @@ class Control:
             starts = starts[1:]
         return cls(tuple(starts), tuple(counts[start] or 0 for start in starts), keep)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         first, *later = self.layers
         check_increasing("layers", tuple(later), L - 1) if first == 0 else check_increasing("layers", self.layers, L)

@@ -11,7 +11,7 @@ import torch
 from csp.clusters import SELECTORS, Selector, settings
 from csp.decoder import Choice, Stage, View, planned
 from csp.knobs import check_knobs, knob, with_knobs
-from csp.methods.base import check_L, check_N, ranked
+from csp.methods.base import check_L, check_N, in_counts, ranked
 from csp.methods.rows import answer_rows, whole_answer
 from csp.tokens import restore, top
 from csp.trace import Layout
@@ -53,6 +53,7 @@ class CSP:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         Lc, Ls = check_L("Lc", self.Lc, L), check_L("Ls", self.Ls, L)
         Lp = L - Lc - Ls

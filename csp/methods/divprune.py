@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_N, knob
+from csp.methods.base import check_knobs, check_N, in_counts, knob
 from csp.methods.rows import PLACES, numbering
 from csp.tokens import by_score
 from csp.trace import Layout
@@ -40,6 +40,7 @@ class DivPrune:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         return (Stage("diverse", L, check_N("T", self.T, N), self._keep, numbering(self.positions)),)
 

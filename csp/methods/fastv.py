@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
+from csp.methods.base import check_knobs, check_L, check_N, everything, in_counts, knob, ranked
 from csp.methods.rows import ASKED, LAST_ROWS, PLACES, last_token
 from csp.tokens import top
 
@@ -37,6 +37,7 @@ class FastV:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         K = check_L("K", self.K, L, 1)
         stages = (Stage("full", K, N, everything), Stage("kept", L - K, check_N("R", self.R, N), self._keep))

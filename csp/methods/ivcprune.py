@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
+from csp.methods.base import check_knobs, check_L, check_N, everything, in_counts, knob, ranked
 from csp.methods.rows import PLACES
 from csp.tokens import by_score
 
@@ -50,6 +50,7 @@ class IVCPrune:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         k = check_L("k", self.k, L, 1)
         T = check_N("T", self.T, N, 0)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_N, knob
+from csp.methods.base import check_knobs, check_N, in_counts, knob
 from csp.methods.merge import mix
 from csp.methods.rows import PLACES
 from csp.tokens import Positions, by_score
@@ -45,6 +45,7 @@ class PruMerge:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         n = check_N("n", self.n, N, 0)
         check_N("neighbours", self.neighbours, N - 1, 0)
@@ -81,6 +82,7 @@ class PruMergePlus:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         total = check_N("total", self.total, N, 0)
         if total == 1:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_L, check_N, everything, knob, ranked
+from csp.methods.base import check_knobs, check_L, check_N, everything, in_counts, knob, ranked
 from csp.methods.rows import LAST_ROWS, PLACES, last_token
 from csp.tokens import top
 
@@ -61,6 +61,7 @@ class Simignore:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         K = check_L("K", self.K, L)
         k2 = check_N("k2", self.k2, N, 0) or N

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_N, knob
+from csp.methods.base import check_knobs, check_N, in_counts, knob
 from csp.methods.rows import PLACES, numbering
 from csp.tokens import ImageTokens
 
@@ -36,6 +36,7 @@ class SmallerPicture:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         rows, cols = cells(check_N("T", self.T, N), N)
         return (Stage("smaller", L, rows * cols, partial(self._make, rows, cols), numbering(self.positions)),)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_increasing, check_knobs, check_N, everything, knob, ranked
+from csp.methods.base import check_increasing, check_knobs, check_N, everything, in_counts, knob, ranked
 from csp.methods.merge import shares
 from csp.methods.rows import PLACES, QUERIES, whole_answer
 from csp.tokens import ImageTokens, Positions, by_score
@@ -50,6 +50,7 @@ class SparseVLM:
         if len(self.layers) != len(self.keep):
             raise ValueError(f"keep must have a number for each of layers {self.layers}, got {self.keep}")
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         starts = tuple(layer + 1 for layer in self.layers)
         check_increasing("layers + 1", starts, L)

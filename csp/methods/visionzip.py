@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from csp.decoder import Choice, Stage, View
-from csp.methods.base import check_knobs, check_N, knob
+from csp.methods.base import check_knobs, check_N, in_counts, knob
 from csp.methods.merge import mix
 from csp.methods.rows import PLACES
 from csp.tokens import top
@@ -43,6 +43,7 @@ class VisionZip:
     def __post_init__(self) -> None:
         check_knobs(self)
 
+    @in_counts
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         patches = self.dominant - (self.cls == "keep")
         check_N("dominant", patches, N, 0)
