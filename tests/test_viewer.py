@@ -162,3 +162,25 @@ def test_a_wide_picture_tells_its_crop():
     packed = payload(result("csp", size=(60, 90)))
     assert packed["size"] == [60, 90] and packed["crop"] == [15, 0, 75, 60]
     assert picture(60, 90)[0].shape == (60, 90, 3)
+
+
+@pytest.mark.parametrize(("size", "tiles"), [((300, 450), (2, 3)), ((480, 320), (3, 2))], ids=["landscape", "portrait"])
+def test_tiles_travel_as_places_on_the_board(size, tiles):
+    """The board holds the picture and its thumbnail; masks lie on the picture alone, patches where their tile was cut."""
+    run = result(size=size, tiles=tiles, side=4)
+    packed = payload(run)
+    H, W = packed["size"]
+    h, w = packed["pane"]
+    assert (h, w) == size and packed["crop"] == [0, 0, W, H] and (H > h) == (w >= h) and (W > w) == (w < h)
+    views, layout = packed["views"], run.trace.layout
+    assert sum(rows * cols for *_, rows, cols, _ in views) == layout.N and [view[6] for view in views] == [0] * 6 + [1]
+    for view, tile in zip(views[:-1], layout.tiles, strict=False):
+        assert view[:4] == pytest.approx(tile.crop, abs=0.01)
+    x0, y0, x1, y1 = views[-1][:4]
+    assert (x1 - x0, y1 - y0) == pytest.approx((0.4 * w, 0.4 * h)) and (x0 >= w or y0 >= h) and x1 <= W + 0.5 and y1 <= H + 0.5
+    mask = np.unpackbits(unpack(packed)["mask"], count=H * W).reshape(H, W).astype(bool)
+    assert np.array_equal(mask[:h, :w], run.mask) and mask.sum() == run.mask.sum()
+    objects = np.zeros((1, *size), bool)
+    objects[0, : size[0] // tiles[0], : size[1] // tiles[1]] = True
+    found = instance_of(objects, layout, size)
+    assert found[:16].all() and not found[16:-16].any() and found[-16]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from csp.reference import Dense
 from csp.render import views, words
+from csp.render.canvas import Canvas, canvas
+from csp.trace import Tile
 from csp.types import Box, Layout, Reference, Result, StageRecord, Trace
 from csp.ui.payload import data_uri
 
@@ -96,20 +98,46 @@ def payload(
         block.numbers("cls", np.asarray(cls))
     if objects is not None:
         block.add("instance", instance_of(objects, trace.layout, result.request.image.shape[:2]))
-    size = view_size(result.request.image.shape[:2])
+    whole, size, pane = _canvas(result)
     masks = {"mask": result.mask, "dense": None if dense is None else dense.mask, "truth": truth}
     for name, mask in masks.items():
         if mask is not None:
-            block.add(name, np.packbits(_small(mask, size)))
+            block.add(name, np.packbits(whole.paste(_small(mask, pane).astype(np.uint8), thumbnail=False)))
     logits = coarse(result.logits)
     block.add("logits", (np.clip(logits, -999, 999) * FINE).round().astype(np.float16) / np.float16(FINE))
     return {
         **_head(result, dense, truth),
         "size": list(size),
+        **(_tiled(result, size, pane) if result.trace.layout.tiles else {}),
         "arrays": block.index,
         "block": block.encoded(),
-        "picture": data_uri(_picture(result.request.image, size), 88) if picture else None,
+        "picture": data_uri(whole.paste(_picture(result.request.image, pane)), 88) if picture else None,
     }
+
+
+def _canvas(result: Result) -> tuple[Canvas, tuple[int, int], tuple[int, int]]:
+    """What the board shows, the thumbnail beside the picture: its place, and its size and the picture's as they travel."""
+    height, width = result.request.image.shape[:2]
+    whole, pane = canvas(result.trace.layout, height, width), view_size((height, width))
+    if whole.apart is None:
+        return whole, pane, pane
+    factor = pane[1] / width
+    return whole, (round(whole.size[0] * factor), round(whole.size[1] * factor)), pane
+
+
+def _tiled(result: Result, size: tuple[int, int], pane: tuple[int, int]) -> dict[str, Any]:
+    """The picture's own size on the board; of each tile its left, top, right and bottom there, its rows and columns, and
+    whether it is the thumbnail. Nothing on the board is unseen.
+    """
+    height, width = result.request.image.shape[:2]
+    layout = result.trace.layout
+    sx, sy = pane[1] / width, pane[0] / height
+    out = []
+    for tile, (x, y, scale) in zip(layout.tiles, canvas(layout, height, width).panes, strict=True):
+        x0, y0, x1, y1 = tile.crop
+        edges = ((x + scale * x0) * sx, (y + scale * y0) * sy, (x + scale * x1) * sx, (y + scale * y1) * sy)
+        out.append([*(round(edge, 3) for edge in edges), *tile.grid, int(tile.thumbnail)])
+    return {"pane": list(pane), "views": out, "crop": [0, 0, size[1], size[0]]}
 
 
 def _head(result: Result, dense: Result | Dense | None, truth: NDArray[np.bool_] | None) -> dict[str, Any]:
@@ -240,13 +268,17 @@ def instance_of(objects: NDArray[np.bool_], layout: Layout, size: tuple[int, int
 
     objects: bool [K, h, w] over the whole picture of `size` (H, W).
     """
+    return np.concatenate([_instance_in(objects, tile, size) for tile in layout.views])
+
+
+def _instance_in(objects: NDArray[np.bool_], tile: Tile, size: tuple[int, int]) -> NDArray[np.uint8]:
     h, w = objects.shape[1:]
-    rows, cols = layout.grid
-    y0, y1 = (round(min(max(edge * h / size[0], 0), h)) for edge in (layout.crop.y0, layout.crop.y1))
-    x0, x1 = (round(min(max(edge * w / size[1], 0), w)) for edge in (layout.crop.x0, layout.crop.x1))
+    crop, (rows, cols), _ = tile
+    y0, y1 = (round(min(max(edge * h / size[0], 0), h)) for edge in (crop.y0, crop.y1))
+    x0, x1 = (round(min(max(edge * w / size[1], 0), w)) for edge in (crop.x0, crop.x1))
     inside = np.ascontiguousarray(objects[:255, y0:y1, x0:x1], np.uint8) * 255
     if not inside.size:
-        return np.zeros(layout.N, np.uint8)
+        return np.zeros(tile.N, np.uint8)
     share = np.stack([cv2.resize(one, (cols, rows), interpolation=cv2.INTER_AREA).ravel() for one in inside])
     return np.where(share.max(axis=0) >= 128, share.argmax(axis=0) + 1, 0).astype(np.uint8)
 
