@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -64,6 +64,15 @@ class Runner(Protocol):
 
     def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
         """Layers first..first+L-1 on every sequence; ``record`` as in `decode`, of the rows at ``layout.I_rank``."""
+        ...
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A `Runner` that remembers rows, and can forget some."""
+
+    def forget(self, layers: range, nows: Sequence[TokenSequence]) -> None:
+        """Lose in the memory of ``layers``, of the stage that has just run, every row that is not in ``nows``."""
         ...
 
 
@@ -147,6 +156,8 @@ def decode_all(
         ]
         watch.lap("select")
         nows = [e.sequence for e in entered]
+        if stage.forget and isinstance(runner, Forgetful):
+            runner.forget(stage.forget, nows)
         outs = [Ran(now.hidden, now.hidden, None) for now in nows] if stage.skip else runner.run(done, stage.L, nows, record)
         for p, e, out in zip(passes, entered, outs, strict=True):
             p.ran.append((e, out))

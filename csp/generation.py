@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class Memory:
         self.ran: list[TokenSequence] = []
         self._past: dict[int, tuple[KV, ...]] = {}
         self._next: dict[int, int] = {}
+        self._kept: dict[int, list[Tensor | None]] = {}
 
     def run(self, first: int, L: int, nows: Sequence[TokenSequence], record: Record) -> list[Ran]:
         """A stage of the prompt."""
@@ -41,6 +43,23 @@ class Memory:
         heads = None if out.heads is None else out.heads.mean(dim=(0, 3))
         return [Ran(out.hidden, out.entering, seen, heads)]
 
+    def forget(self, layers: range, nows: Sequence[TokenSequence]) -> None:
+        """See `csp.decoder.Forgetful`: the rotary positions of what stays are as they were."""
+        (now,) = nows
+        first, before = list(self._past)[-1], self.ran[-1]
+        stays = torch.nonzero(torch.isin(before.slots, now.slots)).flatten()
+        kept = [stays if first + at in layers else None for at in range(len(self._past[first]))]
+        self._past[first] = tuple(
+            pair if rows is None else (pair[0][:, :, rows.to(pair[0].device)], pair[1][:, :, rows.to(pair[1].device)])
+            for pair, rows in zip(self._past[first], kept, strict=True)
+        )
+        self._kept[first] = kept
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Rows in the memory of every layer that ran."""
+        return tuple(keys.shape[2] for past in self._past.values() for keys, _ in past)
+
     def step(self, hidden: Tensor, rows: list[Tensor] | None = None) -> Tensor:
         """One more token [1, 1, d] through all layers, at the next position of each stage; [1, 1, d] before the
         final norm. ``rows`` is given what it attends to in each stage, float32 [L, n] over the n rows that the stage ran on.
@@ -48,12 +67,29 @@ class Memory:
         own = None if rows is None else torch.zeros(1, 1, dtype=torch.long)
         for (first, past), now in zip(list(self._past.items()), self.ran, strict=True):
             ids = torch.tensor([[self._next[first]]])
-            out = self.layers.extend(first, len(past), hidden, ids, past, own)
-            hidden, self._past[first] = out.hidden, out.past
+            kept = self._kept.get(first, [None] * len(past))
+            grown: list[KV] = []
+            seen = []
+            # Layers whose memory is as long run together; others may have forgotten.
+            for _, group in groupby(range(len(past)), key=lambda at: kept[at] is None):
+                at = list(group)
+                out = self.layers.extend(first + at[0], len(at), hidden, ids, past[at[0] : at[-1] + 1], own)
+                hidden = out.hidden
+                grown += out.past
+                if out.rows is not None:
+                    seen.append(_spread(out.rows[0, :, 0].cpu(), kept[at[0]], now.n))
+            self._past[first] = tuple(grown)
             self._next[first] += 1
-            if rows is not None and out.rows is not None:
-                rows.append(out.rows[0, :, 0, : now.n])
+            if rows is not None and seen:
+                rows.append(torch.cat(seen))
         return hidden
+
+
+def _spread(rows: Tensor, kept: Tensor | None, n: int) -> Tensor:
+    """Attention [L, m] over what a stage kept, and what was written since, as [L, n] over all that it ran on."""
+    if kept is None:
+        return rows[:, :n]
+    return rows.new_zeros(len(rows), n).index_copy(1, kept, rows[:, : len(kept)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,8 @@ class Choice:
 class Stage:
     """``L`` layers on ``N`` image tokens, which ``enter`` chooses once, before the first of them. ``N``
     None: the image decides. The layers of a stage to ``skip`` are not run at all: what
-    came before goes to the final norm as it is, so that it must be the last and have no image token.
+    came before goes to the final norm as it is, so that it must be the last and have no image token. ``forget`` are layers,
+    already run, in whose memory what this stage drops is lost as well to an answer yet to be written.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Stage:
     enter: Callable[[View], Choice]
     positions: Positions = "keep"
     skip: bool = False
+    forget: range = range(0)
 
 
 def planned(plan: Sequence[Stage]) -> tuple[int | None, ...]:

@@ -1,6 +1,7 @@
 """DivPrune, CDPruner, LiteLVLM and IVC-Prune against tensors from their authors' own code, run by run."""
 
 import copy
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import nn
 from torch.nn.functional import gelu, layer_norm, linear
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-from csp.decoder import View, decode
+from csp.decoder import View, decode, decode_all
+from csp.generation import Memory
 from csp.methods.cdpruner import CDPruner, greedy_map, kernel, relevance
 from csp.methods.divprune import DivPrune, distances, farthest, share
 from csp.methods.ivcprune import IVCPrune, alike
@@ -207,6 +209,28 @@ def test_ivcprune(id):
     assert out.trace.n_avg == pytest.approx(described["N_avg"])
     counts = described["params"]["counts"]
     assert method._counts(256) == (counts["seeds"], counts["foreground"], counts["ivc_cos"])
+
+
+@pytest.mark.parametrize("id", OFFICIAL)
+def test_ivcprunes_memory_and_the_next_token(id):
+    """What is left for a written answer: layer 0 whole, the others cut; one step at the next position of the whole sequence."""
+    golden, described = tiny.newer("llm").run(id), tiny.newer("llm").runs[id]
+    model, start = tiny.golden_llama(), tiny.golden_start(prompt=id.endswith("prompt"))
+    memory, method = Memory(Llama(model)), IVCPrune(k=described["params"]["ivcp_k"])
+    decode_all(memory, [start], method.plan(256, 18), [None])
+    assert memory.lengths == tuple(golden["kv_lengths"].tolist())
+    assert set(memory._next.values()) == {described["decode_position"]}
+    rows: list[torch.Tensor] = []
+    with torch.no_grad():
+        hidden = model.norm(memory.step(model.embed_tokens(torch.tensor([[5]])), rows))[0, 0]
+    torch.testing.assert_close(hidden, golden["decode_hidden"], atol=2e-4, rtol=0)
+    # Told over all rows of the stage, nothing where rows were lost.
+    first = rows[0]
+    assert first.shape == (method.k, start.n) and (first[0] > 0).all()
+    assert (first[1:] > 0).sum(dim=1).tolist() == [len(golden["rows"])] * (method.k - 1)
+    whole = Memory(Llama(model))
+    decode_all(whole, [start], replace(method, cache="whole").plan(256, 18), [None])
+    assert whole.lengths == (start.n,) * method.k + (len(golden["rows"]),) * (18 - method.k)
 
 
 @pytest.mark.parametrize("id", OFFICIAL)

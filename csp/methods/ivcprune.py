@@ -40,6 +40,11 @@ class IVCPrune:
         "question rows: to the end of the sequence, to the end of the prompt, or [SEG]'s row",
         choices=("official", "prompt", "seg"),
     )
+    cache: Literal["official", "whole"] = knob(
+        "official",
+        "a written answer's view of the first k layers: what was kept, layer 0 whole, or everything",
+        choices=("official", "whole"),
+    )
     positions: str = knob("official", "rotary positions; IVC-Prune keeps the original ones itself", choices=PLACES)
 
     name: ClassVar[str] = "ivcprune"
@@ -54,7 +59,8 @@ class IVCPrune:
     def plan(self, N: int, L: int) -> tuple[Stage, ...]:
         k = check_L("k", self.k, L, 1)
         T = check_N("T", self.T, N, 0)
-        stages = (Stage("full", k, N, everything), Stage("coordinates", L - k, T or None, self._keep))
+        memory = range(1, k) if self.cache == "official" else range(0)
+        stages = (Stage("full", k, N, everything), Stage("coordinates", L - k, T or None, self._keep, forget=memory))
         return tuple(stage for stage in stages if stage.L)
 
     def expected(self, N: int, L: int) -> tuple[int, ...]:

@@ -92,7 +92,10 @@ def _shown(trace: Trace, memory: Memory, written: Written) -> Trace:
     """The trace with what watched tokens attended to, on average, where there were any."""
     if not written.rows:
         return trace
-    stages = zip(trace.stages, memory.ran, zip(*written.rows, strict=True), strict=True)
+    # A stage that is not run is nowhere in the memory.
+    stages = zip(trace.stages[: len(memory.ran)], memory.ran, zip(*written.rows, strict=True), strict=True)
     seen = [attended(now, torch.stack(rows).mean(dim=0), stage.L) for stage, now, rows in stages]
+    ran = sum(stage.L for stage in trace.stages[: len(memory.ran)])
+    seen.append((trace.A_SEG[ran:], trace.A_text[ran:]))
     A_SEG, A_text = (np.concatenate(part) for part in zip(*seen, strict=True))
     return replace(trace, A_SEG=A_SEG, A_text=A_text)
