@@ -66,11 +66,11 @@ def read(source: Any, longest: int | None = None) -> np.ndarray:
     )
 
 
-def read_all(source: Any) -> list[np.ndarray] | None:
-    """`read` for every picture of a list, a tuple, or a stack with four axes; None for a single picture."""
+def read_all(source: Any) -> tuple[list[np.ndarray], bool]:
+    """Every picture of a list, a tuple or a stack with four axes by `read`, or a single one, and whether it is a single one."""
     if isinstance(source, list | tuple) or getattr(source, "ndim", 0) == 4:
-        return [read(picture) for picture in source]
-    return None
+        return [read(picture) for picture in source], False
+    return [read(source)], True
 
 
 def _from_tensor(tensor: Any) -> np.ndarray:

@@ -241,6 +241,8 @@ def test_a_normalised_tensor_is_refused() -> None:
 
 def test_stacks_and_lists_are_several_pictures() -> None:
     picture = np.zeros((5, 7, 3), np.uint8)
-    assert images.read_all(picture) is None
-    assert [p.shape for p in images.read_all([picture, picture[:4]])] == [(5, 7, 3), (4, 7, 3)]
-    assert len(images.read_all(np.stack([picture] * 3))) == 3
+    one, single = images.read_all(picture)
+    assert [p.shape for p in one] == [(5, 7, 3)] and single
+    two, single = images.read_all([picture, picture[:4]])
+    assert [p.shape for p in two] == [(5, 7, 3), (4, 7, 3)] and not single
+    assert len(images.read_all(np.stack([picture] * 3))[0]) == 3

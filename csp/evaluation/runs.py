@@ -18,7 +18,8 @@ from csp.evaluation.ahead import Samples
 from csp.methods import Method
 from csp.methods.full import Full
 from csp.metrics import overlap
-from csp.models.asking import Planner, Segmenter
+from csp.models.asking import Segmenter
+from csp.models.flow import Planner
 from csp.models.instances import coverage
 from csp.samples import Sample, Source
 from csp.types import Layout, Result, Template, Trace

@@ -1,93 +1,35 @@
-"""From questions to results, straight down: what was asked is checked, pictures are encoded, stages run, states decided upon."""
+"""A model that can be asked: what `csp.load` returns. How a question runs is `csp.models.flow`'s."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Protocol, overload
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, Unpack, overload
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from csp import images
-from csp.checks import check_choice, check_integer
-from csp.decoder import Alone, Decoded, Stage, Stopwatch, decode_all
-from csp.flops import cost
-from csp.models.answers import MAX_NEW_TOKENS, MOST_NEW_TOKENS, Writer
-from csp.models.cache import ByteCache, picture_key
+from csp.models.answers import MAX_NEW_TOKENS
+from csp.models.flow import Planner, Prefixes, Question, Recorded, answer_all
 from csp.models.lisa import Lisa
 from csp.models.memory import LIGHTER, survives_out_of_memory
-from csp.models.parts import Parts, Seen
-from csp.models.prompt import Answer, Prompt
-from csp.shared import Prefix, Together
-from csp.tokens import TokenSequence
-from csp.types import Force, Request, Result, SegMode, Template
+from csp.models.parts import Parts
+from csp.models.prompt import Answer
+from csp.types import Force, Result, SegMode, Template
 
 PREFIX_BYTES = 256 * 2**20
-# Queries that share one batch: more of them save little, and hidden states of all are in memory at once.
-BATCH = 8
-
-Recorded = Literal["rows", "heads"]
-
-
-class Planner(Protocol):
-    """What a model asks of a method: a name, and a plan for N image tokens and L layers."""
-
-    @property
-    def name(self) -> str: ...
-
-    def plan(self, N: int, L: int) -> Sequence[Stage]: ...
-
 
 Methods = Callable[[Any, int, int], Planner]
 """From what was given as a method (an instance, a name, None), N and L to a plan of stages."""
 
 
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What all queries of one call have in common; `Segmenter.segment` says what each field means.
+class Options(TypedDict, total=False):
+    """What `Segmenter.segment` is told by keyword alone."""
 
-    Raises ValueError for what does not fit together.
-    """
-
-    method: Planner
-    seed: int
-    force: Force | None
-    answer: Answer | None
     seg_mode: SegMode
     template: Template
     max_new_tokens: int
     reuse: bool | None
     record: Recorded
-
-    def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, 2**63 - 1)
-        check_choice("seg_mode", self.seg_mode, ("teacher", "generated"))
-        check_choice("record", self.record, ("rows", "heads"))
-        check_integer("max_new_tokens", self.max_new_tokens, 1, MOST_NEW_TOKENS)
-        if self.generated and (self.answer is not None or self.reuse):
-            raise ValueError("answer= and reuse= are for answers that are given: leave them out with seg_mode='generated'")
-        if self.answer == "generated":
-            raise ValueError("answer must be \"full\" or \"cut\"; seg_mode='generated' lets the model write its answer")
-
-    @property
-    def generated(self) -> bool:
-        return self.seg_mode == "generated"
-
-    @property
-    def how(self) -> dict[str, Any]:
-        """What the loop is told."""
-        return {"seed": self.seed, "force": self.force, "record": self.record}
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """A query about a picture, ready to run."""
-
-    request: Request
-    prompt: Prompt
-    plan: Sequence[Stage]
 
 
 class Segmenter(Parts):
@@ -98,7 +40,7 @@ class Segmenter(Parts):
 
     def __init__(self, methods: Methods, prefix_bytes: int = PREFIX_BYTES):
         self.methods = methods
-        self.prefixes: ByteCache[tuple[Prefix, ...]] = ByteCache(prefix_bytes)
+        self.prefixes = Prefixes(prefix_bytes)
 
     @overload
     def segment(
@@ -109,12 +51,7 @@ class Segmenter(Parts):
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
-        *,
-        seg_mode: SegMode = "teacher",
-        template: Template = "auto",
-        max_new_tokens: int = MAX_NEW_TOKENS,
-        reuse: bool | None = None,
-        record: Recorded = "rows",
+        **more: Unpack[Options],
     ) -> list[Result]: ...
 
     @overload
@@ -126,12 +63,7 @@ class Segmenter(Parts):
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
-        *,
-        seg_mode: SegMode = "teacher",
-        template: Template = "auto",
-        max_new_tokens: int = MAX_NEW_TOKENS,
-        reuse: bool | None = None,
-        record: Recorded = "rows",
+        **more: Unpack[Options],
     ) -> Result: ...
 
     @overload
@@ -143,12 +75,7 @@ class Segmenter(Parts):
         seed: int = 0,
         force: Force | None = None,
         answer: Answer | None = None,
-        *,
-        seg_mode: SegMode = "teacher",
-        template: Template = "auto",
-        max_new_tokens: int = MAX_NEW_TOKENS,
-        reuse: bool | None = None,
-        record: Recorded = "rows",
+        **more: Unpack[Options],
     ) -> list[Result]: ...
 
     @survives_out_of_memory("segmenting", LIGHTER)
@@ -194,19 +121,20 @@ class Segmenter(Parts):
         question = Question(
             self.methods(method, self.N, self.L), seed, force, answer, seg_mode, template, max_new_tokens, reuse, record
         )
-        several = images.read_all(image)
-        single = not isinstance(query, list | tuple)
-        queries: list[Any] = [query] if single else list(query)
-        if several is None:
-            together = not single if reuse is None else reuse
-            results = ask(self, question, [images.read(image)] * len(queries), queries, together)
-            return results[0] if single else results
-        queries = queries * len(several) if single else queries
-        if len(queries) != len(several):
-            raise ValueError(f"{len(several)} pictures need one query all, or one each, got {len(queries)} queries")
-        if reuse:
+        pictures, one = images.read_all(image)
+        lone = not isinstance(query, list | tuple)
+        queries: list[Any] = [query] if lone else list(query)
+        if one:
+            pictures = pictures * len(queries)
+        elif lone:
+            queries = queries * len(pictures)
+        if len(queries) != len(pictures):
+            raise ValueError(f"{len(pictures)} pictures need one query all, or one each, got {len(queries)} queries")
+        if reuse and not one:
             raise ValueError("reuse=True keeps what queries on one picture share: ask picture by picture")
-        return ask(self, question, several, queries, self.device.type == "cuda" if reuse is None else reuse)
+        together = (not lone if one else self.device.type == "cuda") if reuse is None else reuse
+        results = answer_all(self, question, pictures, queries, together, self.prefixes)
+        return results[0] if one and lone else results
 
 
 class LisaSegmenter(Lisa, Segmenter):
@@ -215,133 +143,3 @@ class LisaSegmenter(Lisa, Segmenter):
     def __init__(self, methods: Methods, *parts: Any, prefix_bytes: int = PREFIX_BYTES, **more: Any):
         Lisa.__init__(self, *parts, **more)
         Segmenter.__init__(self, methods, prefix_bytes)
-
-
-def ask(
-    model: Segmenter, question: Question, pictures: Sequence[np.ndarray], queries: Sequence[str], together: bool
-) -> list[Result]:
-    """A result for each query about its picture. ``together``: in batches that share what stands at their front."""
-    items = [_item(model, question, picture, query) for picture, query in zip(pictures, queries, strict=True)]
-    writer = Writer(model) if question.generated else None
-    if not items:
-        return []
-    watch = Stopwatch(model.device)
-    encoded = {id(picture): model.encode(picture) for picture in {id(p): p for p in pictures}.values()}
-    seen = [encoded[id(picture)] for picture in pictures]
-    most = question.max_new_tokens if question.generated else 0
-    starts = [
-        TokenSequence.start(*model.embed(s, item.prompt, most), model.wording(item.prompt, item.request.query))
-        for s, item in zip(seen, items, strict=True)
-    ]
-    watch.lap("vision")
-    texts: list[str | None] = [None] * len(items)
-    if writer is not None:
-        pairs = [
-            writer(start, item.plan, s.vision, most=most, **question.how)
-            for start, item, s in zip(starts, items, seen, strict=True)
-        ]
-        runs, texts = [run for run, _ in pairs], [model.prompter.decode(ids) for _, ids in pairs]
-    else:
-        runs = _run(model, question, items, starts, seen, together)
-    watch.lap("between")
-    maps = _masks(model, seen, [run.seg_state for run in runs], together)
-    watch.lap("mask")
-    share = {part: watch.ms[part] / len(items) for part in ("vision", "mask")}
-    return [
-        _result(model, *parts, share) for parts in zip(items, seen, runs, maps, texts, strict=True)
-    ]
-
-
-def _item(model: Segmenter, question: Question, picture: np.ndarray, query: str) -> Item:
-    """A query with its words as tokens and its plan. Raises ValueError for what will not do, before anything slow runs."""
-    answer: Answer = "generated" if question.generated else question.answer or model.answer
-    method = question.method
-    knobs: dict[str, Any] = asdict(method)  # type: ignore[call-overload]
-    prompt = model.prompter(query, answer, model.seg_row, question.template)
-    plan = method.plan(model.tokens(picture), model.L)
-    request = Request(
-        image=picture,
-        query=query,
-        method=method.name,
-        knobs=knobs,
-        seed=question.seed,
-        model=model.name,
-        force=question.force,
-        seg_mode=question.seg_mode,
-        template=question.template,
-    )
-    return Item(request, prompt, plan)
-
-
-def _run(
-    model: Segmenter,
-    question: Question,
-    items: Sequence[Item],
-    starts: Sequence[TokenSequence],
-    seen: Sequence[Seen],
-    together: bool,
-) -> list[Decoded]:
-    """The loop on every start by itself, or on batches over one prefix, which stays with the model if it is to be reused."""
-    runs: list[Decoded] = []
-    key = f"{picture_key(items[0].request.image)} {question.method!r} {question.seed} {question.force}" if question.reuse else ""
-    kept = model.prefixes.get(key) or ()
-    for batch in _batches(starts, BATCH if together else 1):
-        runner = Together(model.layers, kept) if together else Alone(model.layers)
-        visions = [s.vision for s in seen[batch]]
-        runs += decode_all(runner, starts[batch], items[batch.start].plan, visions, **question.how)
-        kept = runner.prefixes if isinstance(runner, Together) else ()
-    if question.reuse:
-        model.prefixes.put(key, kept, sum(prefix.nbytes for prefix in kept))
-    return runs
-
-
-def _batches(starts: Sequence[TokenSequence], most: int) -> Iterator[slice]:
-    """Neighbours of at most ``most`` that have as many image tokens, and so one plan."""
-    begin = 0
-    for end in range(1, len(starts) + 1):
-        if end == len(starts) or end - begin == most or starts[end].layout.N != starts[begin].layout.N:
-            yield slice(begin, end)
-            begin = end
-
-
-def _masks(model: Segmenter, seen: Sequence[Seen], states: Sequence[Tensor], together: bool) -> list[tuple[Tensor, Tensor]]:
-    """Logits and scores for the states of each query, in one batch if ``together`` on one picture."""
-    if not together or any(s is not seen[0] for s in seen):
-        return [model.masks(s, state) for s, state in zip(seen, states, strict=True)]
-    counts = [len(state) for state in states]
-    logits, iou = model.masks(seen[0], torch.cat(list(states)))
-    return list(zip(logits.split(counts), iou.split(counts), strict=True))
-
-
-def _result(
-    model: Segmenter,
-    item: Item,
-    seen: Seen,
-    run: Decoded,
-    maps: tuple[Tensor, Tensor],
-    text: str | None,
-    share: dict[str, float],
-) -> Result:
-    layers, layout = model.layers, run.trace.layout
-    logits, iou = maps
-    # Instances are found for every picture, but only some methods live on them.
-    skipped = sum(stage.L for stage in item.plan if stage.skip)
-    guided = any(stage.instances is not None for stage in run.trace.stages)
-    guide = (seen.guide_macs or 0) if guided else 0
-    result = Result(
-        request=item.request,
-        logits=logits.cpu().numpy(),
-        iou=iou.cpu().numpy(),
-        seg_state=run.seg_state.float().cpu().numpy(),
-        trace=run.trace,
-        cost=cost(run.trace.n_per_layer, layout.N_text, layers.hidden_size, layers.intermediate_size, guide, skipped),
-        sam_input=seen.sam_input,
-        sam_size=model.mask_head.image_size,
-        ms={"vision": share["vision"], "select": 0.0, "decoder": 0.0} | run.ms | {"mask": share["mask"]},
-        notes=(*item.prompt.notes, *run.notes),
-        words=item.prompt.words,
-        text=text,
-    )
-    if len(result.iou) and not result.mask.any():
-        return replace(result, notes=(*result.notes, "the mask is empty: nothing was found"))
-    return result
