@@ -280,9 +280,9 @@ class LlamaPrompt:
         question = self.question if template == "auto" else template
         if question == "auto":
             question = "sentence" if query.endswith((".", "?", "!")) else "refer"
-        # Where the form is given, so are the words: data sets bring their own in the case and spacing of the official code.
-        words_asked = given.strip() if template != "auto" else query.lower() if question == "refer" else query
-        asked = QUESTIONS[question].replace("{query}", words_asked)
+        # Where the form is given, so is the spacing: data sets bring their words as the official code has them.
+        said = given.strip() if template != "auto" else query
+        asked = QUESTIONS[question].replace("{query}", said.lower() if question == "refer" else said)
         opening: list[str | int] = [f"{LLAVA_SYSTEM} USER: "]
         closing: list[str | int] = [f"{asked} ASSISTANT: "]
         if self.im_start_end:
