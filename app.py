@@ -8,9 +8,11 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Sequence
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the page until it is stopped; returns 0, or 2 after one line on what is wrong with the request."""
     parser = argparse.ArgumentParser(description="Explore LVLM_CSP in a browser.")
     model = os.environ.get("CSP_MODEL", "park")
     parser.add_argument("--model", default=model, help="park, a folder or a hub id; else the variable CSP_MODEL says")
@@ -27,7 +29,7 @@ def main() -> int:
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--proxy", action="store_true", help="a proxy stands before the page: believe its headers, any host name")
     parser.add_argument("--mcp", action="store_true", help="offer the page's endpoint to agents as a tool (MCP)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     # A Space is always behind the hub's.
     proxy = args.proxy or "SPACE_ID" in os.environ
     # Read by the libraries when they are imported: nothing on this page reports to anyone.

@@ -47,11 +47,41 @@ def elsewhere(site: Path, folder: Path, program: str) -> str:
     return done.stdout
 
 
-def test_every_file_of_the_package_is_in_the_wheel(site: Path) -> None:
+def test_the_package_is_in_the_wheel_and_its_tools_are_not(site: Path) -> None:
     ignored = {".pyc", ".pyi"}
-    ours = [file for file in (ROOT / "csp").rglob("*") if file.is_file() and file.suffix not in ignored]
-    assert not [str(file) for file in ours if not (site / file.relative_to(ROOT)).is_file()]
+    ours = [file.relative_to(ROOT) for file in (ROOT / "csp").rglob("*") if file.is_file() and file.suffix not in ignored]
+    left = {file.as_posix() for file in ours if not (site / file).is_file()}
+    tools = {file.as_posix() for file in ours if file.as_posix().startswith(("csp/park/training/", "csp/bench/"))}
+    kept = {f"csp/bench/{name}.py" for name in ("__init__", "__main__", "decoder", "queries", "timing", "workload")}
+    assert left == tools - kept
     assert (site / "csp" / "py.typed").is_file()
+    assert (site / "csp" / "app.py").read_bytes() == (ROOT / "app.py").read_bytes()
+
+
+def test_installed_programs_explain_themselves(wheel: Path, site: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (points,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        assert "lvlm-csp = csp.__main__:main" in archive.read(points).decode()
+    program = """
+from csp.__main__ import VERBS, main
+import contextlib, io
+for verb in VERBS:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        try:
+            main([verb, "--help"])
+        except SystemExit as end:
+            assert not end.code
+    assert "usage:" in said.getvalue(), verb
+assert main(["bench", "interactive"]) == 2 and main(["segmnet"]) == 2
+print(sorted(VERBS))
+"""
+    assert "segment" in elsewhere(site, tmp_path, program)
+    trained = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[0] = {str(site)!r}\nfrom csp.park.train import main\nmain()", "sam"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert trained.returncode == 2 and "run it from a checkout" in trained.stderr
 
 
 def test_every_asset_is_in_the_wheel(site: Path) -> None:
@@ -84,8 +114,9 @@ def test_the_wheel_asks_for_the_requirements(wheel: Path) -> None:
     asked_for = [Requirement(line) for line in asked or []]
     assert {wanted.name: wanted.specifier for wanted in asked_for} == listed
     # What is AGPL comes only to those who ask for it; requirements.txt installs all.
-    assert extras == ["yolo"]
-    assert {wanted.name: str(wanted.marker) for wanted in asked_for if wanted.marker} == {"ultralytics": 'extra == "yolo"'}
+    assert extras == ["mcp", "yolo"]
+    marked = {wanted.name: str(wanted.marker) for wanted in asked_for if wanted.marker}
+    assert marked == {"ultralytics": 'extra == "yolo"', "mcp": 'extra == "mcp"'}
 
 
 def test_pins_fit_the_requirements() -> None:

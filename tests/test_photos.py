@@ -59,7 +59,7 @@ def test_a_photograph_is_asked_about_by_its_source(explore: Explore) -> None:
 
 @pytest.mark.parametrize("source", ["photo:dog", "photo:", "photo:../../app", "photo:coffee.jpg", ["photo:coffee"], 3])
 def test_no_other_file_can_be_named(explore: Explore, source: object) -> None:
-    assert "photo:\" and one of coffee, cat" in explore.picture(source)["error"]
+    assert 'photo:" and one of coffee, cat' in explore.picture(source)["error"]
 
 
 def test_no_source_is_no_picture(explore: Explore) -> None:

@@ -81,6 +81,10 @@ def test_a_model_runs_a_method_by_its_name():
     assert by_name.request.method == "fastv" and by_name.request.knobs["R"] == 64
     assert np.array_equal(by_name.logits, model.segment(scene.image, query, method=csp.FastV()).logits)
     assert model.segment(scene.image, query).request.method == "csp"
+    said = repr(model)
+    assert said.startswith("park, on ") and said.count("\n") == 4
+    for part in ("LlamaModel, 32 layers of width", "16 x 16 = 256 image tokens", "mask head  ", "guide      "):
+        assert part in said
     for wrong, says in ((csp.FastV, r"call it, FastV\(\)"), ("fastw", "did you mean 'fastv'")):
         with pytest.raises(ValueError, match=says):
             model.segment(scene.image, query, method=wrong)

@@ -120,4 +120,3 @@ def test_nothing_kept_is_dark_everywhere():
 def test_what_will_not_do_is_named(given, says):
     with pytest.raises(ValueError, match=says):
         csp.show_kept(**{"picture": np.zeros((32, 32, 3), np.uint8), "kept": [1], "grid": (4, 4)} | given)
-

@@ -10,7 +10,7 @@ import yaml
 import csp
 from csp import space
 
-APP = '''
+APP = """
 import os
 import gradio as gr
 
@@ -24,7 +24,7 @@ with gr.Blocks(analytics_enabled=False) as demo:
     outputs = [words(), words(), gr.JSON()]
     gr.Button().click(run, inputs, outputs, api_name="run")
 demo.launch(server_name="127.0.0.1", server_port=int(os.environ["GRADIO_SERVER_PORT"]))
-'''
+"""
 
 
 @pytest.fixture(scope="module")

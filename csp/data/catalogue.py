@@ -33,7 +33,6 @@ class Known:
 _MAIN = {"refcoco": "unc", "refcoco+": "unc", "refcocog": "umd", "refclef": "unc"}
 
 
-
 # Pictures and refs: the docstring of tensorflow/datasets' refcoco; sentences: constants of public evaluation scripts;
 # ReasonSeg: LISA's README; RIO: the output of its authors' notebook.
 KNOWN: dict[str, Known] = {
@@ -75,7 +74,6 @@ KNOWN: dict[str, Known] = {
         Known("rio", "", "train"),
     )
 }
-
 
 
 def names() -> tuple[str, ...]:

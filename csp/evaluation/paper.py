@@ -41,6 +41,7 @@ _TABLE_5 = {
     "8-6/32": (56.9, 62.0, 50.7, 63.4, 64.5),
 }
 
+
 def change(preset: str) -> float | None:
     """The paper's change of mIoU against dense for a key of ``PRESETS``, as a share (-0.025 for 2.5 points);
     None if not printed.

@@ -326,4 +326,3 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _how(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-

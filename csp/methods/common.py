@@ -37,4 +37,3 @@ def common_space(
             'space="words", the decoder\'s own embeddings in its place'
         )
     return view.vision.common(), wording.embed(wording.text if text == "question" else wording.query, long)
-

@@ -74,6 +74,20 @@ class Lisa(Parts):
         """(rows, cols) of the image tokens of one view."""
         return self.clip.grid
 
+    def __repr__(self) -> str:
+        """The parts with their sizes, a line each, and where they are."""
+        config: Any = self.llm.config
+        kind, guide = type(self.llm).__name__, "none" if self.instances is None else type(self.instances).__name__
+        return "\n".join(
+            (
+                f"{self.name}, on {self.device} in {str(self.dtype).removeprefix('torch.')}",
+                f"  decoder    {kind}, {self.L} layers of width {config.hidden_size}, {config.num_attention_heads} heads",
+                f"  tower      {self.clip.describe()}",
+                f"  mask head  {self.mask_head.describe()}",
+                f"  guide      {guide}",
+            )
+        )
+
     @property
     def N(self) -> int:
         """Image tokens, of a picture that makes the most."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 STAGES = ("sam", "tower", "reason", "deepen", "instances", "export")
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if find_spec("csp.park.training") is None:
+        parser.error("the training is part of the repository and not of the installed package: run it from a checkout")
     if args.scenes < 1:
         parser.error(f"--scenes must be at least 1 (thousand), got {args.scenes}")
 

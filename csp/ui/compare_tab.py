@@ -130,6 +130,7 @@ SAME = """(shown, target) => {
   try { return Math.max(1, Math.round(JSON.parse(shown).n_avg)) || target; } catch (error) { return target; }
 }"""
 
+
 def streamed(work: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[str]]:
     """A handler that answers with all lines so far, now and then; the last answer has them all."""
 
