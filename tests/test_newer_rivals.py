@@ -14,7 +14,8 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPVisio
 
 import csp
 from csp.decoder import decode_all
-from csp.methods import expected_n_avg
+from csp.evaluation.suites import SUITES, that_run
+from csp.methods import AFTER, expected_n_avg, named
 from csp.methods.cdpruner import CDPruner, greedy_map, kernel, relevance
 from csp.methods.divprune import DivPrune, distances, farthest, places, share
 from csp.methods.ivcprune import IVCPrune
@@ -23,6 +24,7 @@ from csp.methods.smaller import SmallerPicture, cells, middles, shown
 from csp.models.clip import ClipTower
 from csp.models.common_space import CommonSpace
 from csp.models.llama import Llama
+from csp.session import Session
 from csp.shared import Together
 from csp.tokens import Wording
 from csp.trace import Box
@@ -134,6 +136,34 @@ def test_without_a_text_tower_it_says_so(name):
     with pytest.raises(ValueError, match='choose space="words"'):
         tiny.run(method, vision=vision(), sequence=tiny.start())
     assert run(replace(method, space="words")).trace.stages[-1].n == 5
+
+
+@pytest.mark.parametrize("key", AFTER)
+def test_settings_after_the_paper_spend_what_they_say(key):
+    preset = AFTER[key]
+    assert preset.table == 0 and preset.drop is None
+    assert expected_n_avg(named(preset.method, preset.knobs), 256, 32) == preset.n_avg
+    if not key.endswith(("/official", "/25")):
+        assert preset.n_avg == pytest.approx(73, abs=1)
+
+
+def test_tables_leave_out_what_a_model_cannot_run_and_say_so():
+    lines = SUITES["after"].lines((0,))
+    here, left = that_run(lines, words=False, guide=True)
+    assert left == tuple(label for label in left if label.startswith(("LiteLVLM", "CDPruner"))) and len(left) == 4
+    assert that_run(lines, words=True, guide=True) == (lines, ())
+    assert {line.method.name for line in here} == {"full", "csp", "litelvlm", "cdpruner", "divprune", "ivcprune", "smaller"}
+    _, left = that_run(SUITES["table1"].lines((0,)), words=False, guide=False)
+    assert left == ("instance tokens only, all layers",)
+
+
+def test_a_page_begins_with_what_its_model_can_run(park_folder, whole_clip):
+    """Without a text tower controls begin with the stand-in; called by name the default is the authors', and says what lacks."""
+    whole = csp.load(LISA / "lisa-tiny", clip=whole_clip, sam=LISA / "sam_config.json")
+    for model, space in ((csp.load(park_folder), "words"), (whole, "clip")):
+        cards = {card.name: {knob.name: knob.default for knob in card.knobs} for card in Session(model).catalogue()}
+        assert cards["litelvlm"]["space"] == cards["cdpruner"]["space"] == space
+    assert LiteLVLM().space == CDPruner().space == "clip"
 
 
 # --- rules
