@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 
 from csp import images
+from csp.checks import check_integer
+from csp.flops import cost
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
 from csp.models.cache import ByteCache, picture_key
-from csp.types import Request, Result
+from csp.turns import Turns
+from csp.types import Cost, Request, Result
 
 DENSE_BYTES = 64 * 2**20
 
@@ -51,6 +54,17 @@ class ModelCard:
     instances: bool
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """A plan before it runs: (name, layers, image tokens) of its stages, None where the picture decides how many; its
+    cost, None where that is not known; the dense cost.
+    """
+
+    stages: tuple[tuple[str, int, int | None], ...]
+    cost: Cost | None
+    dense: Cost
+
+
 ON_A_CPU = ("park", "ByteDance/Sa2VA-1B")
 """Models with which a machine without a GPU answers while a visitor waits."""
 
@@ -68,6 +82,7 @@ class Session:
     def __init__(self, model: Segmenter, dense_bytes: int = DENSE_BYTES):
         self.model = model
         self._dense: ByteCache[Result] = ByteCache(dense_bytes)
+        self.turns = Turns()
 
     @property
     def card(self) -> ModelCard:
@@ -132,15 +147,16 @@ class Session:
         anything slow.
         """
         method, notes = self._within(request)
-        result = self.model.segment(
-            request.image,
-            request.query,
-            method,
-            seed=request.seed,
-            force=request.force,
-            seg_mode=request.seg_mode,
-            template=request.template,
-        )
+        with self.turns.take():
+            result = self.model.segment(
+                request.image,
+                request.query,
+                method,
+                seed=request.seed,
+                force=request.force,
+                seg_mode=request.seg_mode,
+                template=request.template,
+            )
         return replace(result, notes=(*result.notes, *notes)) if notes else result
 
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
@@ -160,13 +176,38 @@ class Session:
         changed: Any = replace(method, **beyond) if beyond else method
         return changed, notes
 
+    def forecast(self, method: str, knobs: Mapping[str, Any], N_text: int) -> Forecast:
+        """What a method's plan will cost, before a layer runs. Raises ValueError where it will not run."""
+        made = named(method, knobs)
+        N, L, layers = self.model.N, self.model.L, self.model.layers
+        sizes = check_integer("N_text", N_text, 0, 4096), layers.hidden_size, layers.intermediate_size
+        stages = tuple((stage.name, stage.L, stage.N) for stage in made.plan(N, L))
+        counts = [n for _, many, n in stages for _ in range(many)]
+        if None in counts and hasattr(made, "expected"):
+            counts = list(made.expected(N, L))
+        known = [n for n in counts if n is not None]
+        told = cost(known, *sizes) if len(known) == len(counts) else None
+        return Forecast(stages, told, cost([N] * L, *sizes))
+
+    def without(self, request: Request, stage: str, drops: Sequence[Sequence[int]]) -> list[Result]:
+        """The request again for each set of patches, dropped from a stage beside what it forces itself."""
+        asked = dict(request.force or {})
+        orders = {order: list(patches) for order, patches in asked.get(stage, {}).items()}
+        out = []
+        with self.turns.take():
+            for patches in drops:
+                drop = sorted({*orders.get("drop", ()), *patches})
+                out.append(self.run(replace(request, force={**asked, stage: {**orders, "drop": drop}})))
+        return out
+
     def run_all(self, request: Request, queries: Sequence[str]) -> list[Result]:
         """A request with each of these queries in place of its own; several share what they can. Raises ValueError as `run`."""
         if len(queries) == 1:
             return [self.run(replace(request, query=queries[0]))]
         method = named(request.method, request.knobs)
         how: dict[str, Any] = {name: getattr(request, name) for name in ("seed", "force", "seg_mode", "template")}
-        return self.model.segment(request.image, list(queries), method, **how)
+        with self.turns.take():
+            return self.model.segment(request.image, list(queries), method, **how)
 
     def dense(self, request: Request) -> Result:
         """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 from synthetic import result
 
 from csp.methods import METHODS, PRESETS, at_budget, build, knobs, values
+from csp.session import Session
+from csp.turns import Turns
 from csp.types import Request, Result
 
 
@@ -43,6 +46,12 @@ class FakeSession:
         self.card = Card()
         self.wait = wait
         self.requests: list[Request] = []
+        self.turns = Turns()
+        layers = SimpleNamespace(hidden_size=self.card.d, intermediate_size=344)
+        self.model = SimpleNamespace(N=self.card.N, L=self.card.L, layers=layers)
+
+    forecast = Session.forecast
+    without = Session.without
 
     def catalogue(self):
         bounds = {"N": self.card.N, "L": self.card.L}

@@ -24,8 +24,8 @@ class Strict:
         page.on("request", self._watch)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.url + query)
-        # A link may lead to a tab that hides the stages.
-        expect(page.locator(".csp-results[data-run]")).to_be_attached()
+        # A link may lead to a tab that hides the board.
+        expect(page.locator(".csp-viewer[data-run]")).to_be_attached()
         return page
 
     def _watch(self, request) -> None:

@@ -25,7 +25,7 @@ def test_parts_add_up_to_the_total():
     assert move["total"] == 190
     assert sum(move[part] for part in interactive.PARTS) == pytest.approx(move["total"])
     assert (
-        move["send and queue"] == 40 and move["draw"] == 34 and move["receive"] == 20 and move["paint"] == 30
+        move["send and queue"] == 40 and move["pack"] == 34 and move["receive"] == 20 and move["paint"] == 30
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_no_source_is_no_picture(explore: Explore) -> None:
 
 
 def test_a_link_leads_back_to_a_photograph(explore: Explore) -> None:
-    controls = {"query": "the cat", "source": "photo:cat", **explore.defaults()}
+    controls = {"query": "the cat", "source": "photo:cat", "knobs": explore.defaults()}
     link = permalink.link(explore, controls)
     assert link["photo"] == "cat" and "scene" not in link
     read, notes = permalink.read(explore, link)
@@ -79,8 +80,7 @@ def test_a_link_leads_back_to_a_photograph(explore: Explore) -> None:
 def test_the_page_is_built_over_photographs(explore: Explore) -> None:
     from csp.ui.page import page
 
-    blocks = page(explore).blocks.values()
-    (new,) = (block for block in blocks if getattr(block, "elem_id", None) == "do_scene")
-    assert new.parent is not None and new.parent.visible is False
-    (source,) = (block for block in blocks if getattr(block, "elem_id", None) == "in_source")
-    assert source.value == "photo:coffee"
+    (shown,) = (block for block in page(explore).blocks.values() if getattr(block, "elem_id", None) == "csp-viewer")
+    about = json.loads(shown.props["about"])
+    assert about["start"]["source"] == "photo:coffee" and not about["scenes"]
+    assert [one["source"] for one in about["gallery"]] == ["photo:coffee", "photo:cat", "photo:rocket", "photo:astronaut"]

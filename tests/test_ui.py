@@ -9,17 +9,16 @@ import re
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 from fake_session import FakeSession
 from PIL import Image
 
 from csp.types import Result
-from csp.ui import controls as page_controls
 from csp.ui.album import EXAMPLES, Album
+from csp.ui.board import presets
 from csp.ui.explore import FILES, PARK_ONLY, Explore
-from csp.ui.payload import Look, objects_hit, payload
+from csp.ui.payload import lands, objects_hit
 from csp.ui.widgets import pack
 
 
@@ -34,57 +33,74 @@ def asked(explore) -> dict:
     return {"query": query, "source": "scene:3", "method": "csp", **explore.defaults()}
 
 
-def decode(uri: str) -> np.ndarray:
-    head, data = uri.split(",")
-    assert head == "data:image/jpeg;base64"
-    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
-
-
-def test_a_run_shows_every_stage(explore, asked):
+def test_a_run_is_a_packet(explore, asked):
     out = explore.run(**asked)
-    assert [p["id"] for p in out["panels"]] == ["seen", "clustering", "scattering", "pruning", "mask"]
-    for panel in out["panels"]:
-        assert decode(panel["src"]).shape == (448, 448, 3)
-        assert panel["title"] and panel["caption"] and len(panel["alt"]) > 20
-    assert [m["label"] for m in out["layers"]["maps"]] == ["9", "10", "11", "12", "13", "14"]
-    assert [(s["name"], s["n"], s["L"]) for s in out["steps"]["stages"]] == [
-        ("Clustering", 64, 8),
-        ("Scattering", 256, 6),
-        ("Pruning", 16, 18),
+    assert [(s["name"], s["n"], s["L"]) for s in out["stages"]] == [
+        ("clustering", 64, 8),
+        ("scattering", 256, 6),
+        ("pruning", 16, 18),
     ]
+    assert all(len(stage["alt"]) > 20 for stage in out["stages"]) and len(out["alt"]) > 20
+    assert out["picture"].startswith("data:image/jpeg;base64,") and out["source"] == "scene:3"
+    assert "panels" not in out, "the page draws nothing here"
     assert json.loads(pack(out)) == json.loads(json.dumps(out))
 
 
-def test_the_bill_keeps_three_numbers_apart(explore, asked):
-    bill = {row["name"]: row for row in explore.run(**asked)["bill"]}
-    assert list(bill) == ["Image tokens", "Operations", "Time"]
-    assert bill["Image tokens"]["ours"] == "73" and bill["Image tokens"]["dense"] == "256"
-    assert bill["Image tokens"]["change"] == "−71 %"
-    assert bill["Operations"]["change"] != bill["Image tokens"]["change"], "text tokens cost too"
-    assert bill["Time"]["ours"] == "36 ms"
+def test_a_picture_that_the_browser_has_is_not_sent_again(explore, asked):
+    assert explore.run(**asked, have="scene:3")["picture"] == ""
+    assert explore.run(**asked, have="scene:4")["picture"] != ""
+
+
+def test_an_upload_is_sent_each_time(explore, asked, tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (60, 40), (90, 120, 200)).save(path)
+    assert explore.run(**asked | {"source": "", "image": str(path)}, have="")["picture"] != ""
+
+
+def test_the_bill_keeps_numbers_apart(explore, asked):
+    bill = explore.run(**asked)["bill"]
+    assert bill["this"]["n_avg"] == 73 and bill["dense"]["n_avg"] == 256
+    assert bill["this"]["flops"] / bill["dense"]["flops"] != 73 / 256, "text tokens cost too"
+    assert bill["this"]["ms"] == 35.5
 
 
 def test_truth_is_known_for_a_scenes_own_query_only(explore, asked):
-    names = [s["name"] for s in explore.run(**asked)["scores"]]
-    assert names == ["IoU with the dense mask", "IoU with the true mask"]
-    names = [s["name"] for s in explore.run(**asked | {"query": "something else"})["scores"]]
-    assert names == ["IoU with the dense mask"]
+    assert explore.run(**asked)["iou"]["truth"] is not None
+    other = explore.run(**asked | {"query": "something else"})
+    assert other["iou"]["truth"] is None and other["iou"]["dense"] is not None
 
 
 def test_notes_say_what_happened_and_what_to_do(explore, asked):
     out = explore.run(**asked | {"query": "nothing of a zebra"})
     assert any("zebra" in note for note in out["notes"])
     assert any("lower the threshold" in note for note in out["notes"])
-    assert out["panels"][-1]["caption"].startswith("empty mask")
     assert not any(PARK_ONLY in note for note in out["notes"])
 
 
 def test_an_upload_carries_the_standing_note(explore, asked, tmp_path):
     path = tmp_path / "photo.png"
     Image.new("RGB", (60, 40), (90, 120, 200)).save(path)
-    out = explore.run(**asked | {"source": "", "image": str(path)})
-    assert PARK_ONLY in out["notes"]
-    assert "hatched" in explore.run(**asked | {"source": "", "image": str(path)})["panels"][0]["caption"]
+    assert PARK_ONLY in explore.run(**asked | {"source": "", "image": str(path)})["notes"]
+
+
+def test_a_mask_lands_on_the_thing_that_most_of_it_covers():
+    things = np.zeros((4, 4), np.uint8)
+    things[:2], things[2:] = 1, 2
+    mask = np.zeros((4, 4), bool)
+    assert lands(mask, things, ("the ball", "the cup")) is None
+    mask[1:] = True
+    assert lands(mask, things, ("the ball", "the cup")) == "the cup"
+    assert lands(mask, None, ()) is None
+    assert lands(mask, np.where(things == 2, 0, 3).astype(np.uint8), ("a", "b", "c")) is None, "most of it lies on nothing"
+
+
+def test_things_of_a_scene_have_names_of_their_own():
+    album = Album()
+    for number in range(12):
+        things, names = album.things(number)
+        assert int(things.max()) <= len(names)
+        alone = [name for name in names if "between" not in name]
+        assert len(set(alone)) == len(alone)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +126,12 @@ def test_an_upload_carries_the_standing_note(explore, asked, tmp_path):
         ({"cluster": "kmeans"}, "cluster must be one of random, uniform, cls, seg-first"),
         ({"seed": -1}, "seed must be in 0..2147483647"),
         ({"seed": [1]}, "seed must be"),
-        ({"opacity": 3}, "opacity must be a number in 0..1"),
-        ({"scale": "jet"}, "scale must be one of"),
-        ({"cmap": "jet"}, "cmap must be one of"),
-        ({"head": "9"}, "head must be mean or in 0..3"),
-        ({"head": "<b>"}, "head must be mean or a number"),
-        ({"threshold": "a"}, "threshold must be a number"),
+        ({"knobs": 3}, "knobs must be a mapping"),
+        ({"knobs": {"K": 2}}, "csp has no knob 'K'; it has Lc, Nc"),
+        ({"knobs": {"Nc": 300}}, "Nc must be in 1..256 (the image has 256 tokens), got 300"),
+        ({"knobs": {"layer": ["last"]}}, "layer must be one of"),
+        ({"method": "fastv", "knobs": {"K": 0}}, "K must be"),
+        ({"method": "sparsevlm", "knobs": {"layers": "2,6"}}, "layers must be a list of numbers"),
         ({"uniform": "both"}, "uniform must be one of"),
         ({"conf": 2}, "conf must be a number in 0.05..0.95, got 2"),
         ({"conf": "high"}, "conf must be a number"),
@@ -142,33 +158,56 @@ def test_the_layer_that_moved_stays(explore, asked, yields, expected):
     assert (request.knobs["Lc"], request.knobs["Ls"]) == expected
 
 
-def test_threshold_moves_the_mask(explore, asked):
-    low = explore.run(**asked | {"threshold": -3.9})["panels"][-1]["caption"]
-    high = explore.run(**asked | {"threshold": 3.9})["panels"][-1]["caption"]
-    assert float(low.split(" %")[0]) > float(high.split(" %")[0])
+def test_every_methods_knobs_reach_the_run(explore, asked):
+    for name, card in explore.methods.items():
+        knobs = json.loads(json.dumps({knob.name: knob.default for knob in card.knobs}))
+        out = explore.run(**{k: asked[k] for k in ("query", "source")}, method=name, knobs=knobs)
+        assert "error" not in out, out
+        assert explore.session.requests[-1].method == name and set(explore.session.requests[-1].knobs) == set(knobs)
 
 
-def test_one_head_differs_from_the_mean(explore, asked):
-    mean, one = explore.run(**asked), explore.run(**asked | {"head": "2"})
-    assert mean["layers"]["maps"][-1]["src"] != one["layers"]["maps"][-1]["src"]
-    assert mean["layers"]["maps"][0]["src"] == one["layers"]["maps"][0]["src"], (
-        "heads are known where ranks are made"
-    )
-    assert "head 2 in layer 14" in one["layers"]["title"]
-
-
-def test_dense_runs_and_is_the_same_as_itself(explore, asked):
+def test_dense_is_the_same_as_itself(explore, asked):
     out = explore.run(**asked | {"method": "full"})
-    assert [p["id"] for p in out["panels"]] == ["seen", "stage-0", "mask"]
-    assert {row["change"] for row in out["bill"]} == {"same"}
-    assert out["scores"][0]["value"] == "1.00"
+    assert out["iou"]["dense"] == 1.0 and out["bill"]["this"] == out["bill"]["dense"]
 
 
 def test_four_selectors_with_their_objects(explore, asked):
-    out = explore.compare_clusters(**asked)
-    assert [p["id"] for p in out["panels"]] == ["random", "uniform", "cls", "seg-first"]
-    assert re.fullmatch(r"\|S\| = 64 of 256, [0-2] of 2 objects", out["panels"][0]["caption"])
+    runs = explore.compare_clusters(**asked)["runs"]
+    assert [run["cluster"] for run in runs] == ["random", "uniform", "cls", "seg-first"]
+    assert all(run["objects"] == 2 and run["hit"] in (0, 1, 2) for run in runs)
+    assert [bool(run["picture"]) for run in runs] == [True, False, False, False]
     assert "Lc is 0" in explore.compare_clusters(**asked | {"Lc": 0})["error"]
+
+
+def test_a_forecast_is_what_the_run_costs(explore, asked):
+    for name in ("csp", "fastv", "pyramiddrop", "full"):
+        knobs = {knob.name: knob.default for knob in explore.methods[name].knobs}
+        told = explore.forecast(name, knobs, 14)
+        assert told["n_avg"] > 0 and told["dense"] >= told["flops"] > 0 and sum(stage["L"] for stage in told["stages"]) == 32
+    assert explore.forecast("csp", {"Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}, 14)["n_avg"] == 73
+    assert explore.forecast("csp", {"cluster": "seg-first"}, 14)["stages"][0]["n"] is None
+    unknown = explore.forecast("prumerge", {"n": 0}, 14)
+    assert unknown["n_avg"] is None and unknown["flops"] is None and unknown["dense"] > 0
+    for junk in (
+        ("csp", {"Lc": 33}, 1),
+        ("csp", None, 1),
+        ("x", {}, 1),
+        ("csp", {}, "a"),
+        ("csp", {}, -1),
+        ("csp", {"Lc": 30, "Ls": 30}, 1),
+    ):
+        assert "error" in explore.forecast(*junk), junk
+
+
+def test_leaving_one_out_ends_with_the_fewest_that_keep_the_mask(explore, asked):
+    """In the fake session every mask is the same: no token matters, and one is enough."""
+    told = explore.matters(**asked)
+    assert len(told["patches"]) == 16 and set(told["costs"]) == {0.0}
+    assert len(told["smallest"]) == 1 and told["kept"] == 1.0
+    drops = [request.force["pruning"]["drop"] for request in explore.session.requests[-31:]]
+    assert [len(drop) for drop in drops] == [1] * 16 + list(range(1, 16))
+    assert "prune to at most" in explore.matters(**asked | {"Np": 100})["error"]
+    assert "0 image tokens" not in explore.matters(**asked | {"method": "full"})["error"]
 
 
 def test_objects_hit_counts_masks_that_a_token_touches(explore, asked):
@@ -209,9 +248,8 @@ def test_downloads(explore, asked, file):
     assert "file must be one of" in explore.export("../../etc/passwd", **asked)["error"]
 
 
-def test_same_request_same_pictures(explore, asked):
-    first, second = explore.run(**asked), explore.run(**asked)
-    assert first["panels"] == second["panels"]
+def test_same_request_same_arrays(explore, asked):
+    assert explore.run(**asked)["block"] == explore.run(**asked)["block"]
 
 
 def test_scenes_and_suggestions(explore):
@@ -233,11 +271,11 @@ def test_the_album_keeps_a_bounded_number_of_scenes():
 
 
 def test_presets_are_the_papers_rows(explore):
-    rows = page_controls.presets(explore)
-    assert rows["Table 1, 70 %"] == {"method": "csp", "Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}
-    assert rows["Table 6, 90 %"] == {"method": "csp", "Lc": 12, "Nc": 32, "Ls": 2, "Np": 2}
-    assert rows["dense"] == {"method": "full"}
-    assert page_controls.preset_of(explore, explore.defaults()) == "Table 1, 70 %"
+    rows = presets(explore)
+    assert rows["Table 1, 70 %"] == {"method": "csp", "knobs": {"Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}}
+    assert rows["Table 6, 90 %"] == {"method": "csp", "knobs": {"Lc": 12, "Nc": 32, "Ls": 2, "Np": 2}}
+    assert rows["dense"] == {"method": "full", "knobs": {}}
+    assert list(rows)[-1] == "dense"
 
 
 def test_markup_in_a_query_stays_text(explore, asked):
@@ -246,21 +284,12 @@ def test_markup_in_a_query_stays_text(explore, asked):
     assert json.loads(packed)["query"] == "<script>alert(1)</script> ${7*7} {{x}}"
 
 
-def test_pictures_may_be_drawn_another_way(explore, asked):
-    made = explore.session.run(explore.ask(asked).request)
-    plain = payload(made, look=Look(opacity=0.2, scale="percentile", cmap="gray"))
-    assert plain["scores"] == [] and plain["bill"][0]["dense"] == ""
-    assert plain["panels"][2]["src"] != payload(made)["panels"][2]["src"]
-
-
 def test_the_page_brings_no_torch_of_its_own():
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import csp.ui, csp.ui.explore, csp.ui.page, csp.ui.payload, csp.ui.album\nprint('built')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ".", "PATH": ""}
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ".", "PATH": ""})
     assert done.stdout.strip() == "built", done.stderr
 
 

@@ -17,8 +17,8 @@ from synthetic import result
 from csp import archive_bounds
 from csp.types import Result
 from csp.ui import permalink, saved
+from csp.ui.board import Board
 from csp.ui.explore import Explore
-from csp.ui.page import Shown
 
 
 @pytest.fixture(scope="module")
@@ -26,59 +26,55 @@ def explore() -> Explore:
     return Explore(FakeSession())
 
 
-def controls(explore: Explore, **changes) -> dict:
-    start = {"source": "scene:17", "query": "the red ball", "image": None, **permalink.defaults(explore)}
-    return start | changes
+def controls(explore: Explore, method: str = "csp", **knobs) -> dict:
+    return {"source": "scene:17", "query": "the red ball", "method": method, "seed": 0, "knobs": explore.defaults(method) | knobs}
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(drawn=st.data())
 def test_a_link_says_what_was_set(drawn):
+    """Every method, every knob: what a link was made of is what it sets."""
     explore = Explore(SimpleNamespace(card=FakeSession().card, catalogue=FakeSession().catalogue))
-    Lc = drawn.draw(st.integers(0, 32))
-    now = controls(
-        explore,
-        source=f"scene:{drawn.draw(st.integers(0, 2**31 - 1))}",
-        query=drawn.draw(st.text(min_size=1, max_size=60).filter(str.strip)).strip(),
-        Lc=Lc,
-        Ls=drawn.draw(st.integers(0, 32 - Lc)),
-        Nc=drawn.draw(st.integers(1, 256)),
-        Np=drawn.draw(st.integers(1, 256)),
-        cluster=drawn.draw(st.sampled_from(explore.choices("cluster"))),
-        row=drawn.draw(st.sampled_from(explore.choices("row"))),
-        method=drawn.draw(st.sampled_from(sorted(explore.methods))),
-        seed=drawn.draw(st.integers(0, 2**31 - 1)),
-        threshold=drawn.draw(st.integers(-80, 80)) / 10,
-        opacity=drawn.draw(st.integers(0, 20)) / 20,
-        head=drawn.draw(st.sampled_from(["mean", "0", "3"])),
-    )
+    method = drawn.draw(st.sampled_from(sorted(explore.methods)))
+    now = controls(explore, method)
+    now |= {
+        "source": f"scene:{drawn.draw(st.integers(0, 2**31 - 1))}",
+        "query": drawn.draw(st.text(min_size=1, max_size=60).filter(str.strip)).strip(),
+        "seed": drawn.draw(st.integers(0, 2**31 - 1)),
+    }
+    for knob in explore.methods[method].knobs:
+        one = st.integers(int(knob.low), int(knob.high or 64)) if knob.kind in ("integer", "integers") else None
+        if knob.kind in ("number", "numbers"):
+            one = st.integers(1, 19).map(lambda n, knob=knob: knob.low + (knob.high - knob.low) * n / 20)
+        value = drawn.draw(st.sampled_from(knob.choices)) if one is None else drawn.draw(one)
+        now["knobs"][knob.name] = (value, value) if knob.kind in ("integers", "numbers") else value
+    if method == "csp":
+        now["knobs"]["Ls"] = min(now["knobs"]["Ls"], 32 - now["knobs"]["Lc"])
     read, notes = permalink.read(explore, permalink.link(explore, now))
     assert notes == []
-    for name, value in now.items():
-        if name != "image":
-            assert read.get(name, permalink.defaults(explore).get(name)) == value, name
+    assert {**explore.defaults(method), **read["knobs"]} == now["knobs"]
+    assert {name: read.get(name, 0) for name in ("source", "query", "method", "seed")} == {
+        k: v for k, v in now.items() if k != "knobs"
+    }
 
 
 @pytest.mark.parametrize(
     ("params", "says"),
     [
         ({"Nc": "300"}, "Nc must be in 1..256, got 300"),
-        ({"Nc": "8.5"}, "Nc must be an integer in 1..256, got '8.5'"),
-        ({"Nc": "-1"}, "Nc must be an integer"),
-        ({"Nc": "٣"}, "Nc must be an integer"),
-        ({"Lc": "9" * 400}, "Lc must be an integer"),
+        ({"Nc": "8.5"}, "Nc must be an integer, got '8.5'"),
+        ({"Nc": "-1"}, "Nc must be in 1..256"),
+        ({"Lc": "9" * 400}, "Lc must be in 0..32"),
+        ({"Lc": "9" * 9000}, "Lc must be an integer"),
         ({"scene": "x"}, "scene must be an integer"),
         ({"cluster": "kmeans"}, "cluster must be one of random, uniform, cls, seg-first, got 'kmeans'"),
         ({"method": "<script>"}, "method must be one of"),
-        ({"threshold": "nan"}, "threshold must be a number in -8.0..8.0"),
-        ({"threshold": "1e9"}, "threshold must be a number"),
-        ({"opacity": ""}, "opacity must be a number"),
-        ({"head": "../1"}, "head must be mean or a number"),
         ({"query": " "}, "query must have 1 to 512 characters"),
         ({"query": "a" * 513}, "query must have 1 to 512 characters"),
-        ({"cmap": "jet"}, "cmap must be one of"),
         ({"seed": str(2**31)}, "seed must be in 0..2147483647"),
         ({"picked": "[]"}, "picked must be"),
+        ({"picked": "[" * 1500}, "picked"),
+        ({"picked": '{"method": "x", "knobs": {}}'}, "method must be one of"),
     ],
 )
 def test_a_link_is_checked_on_its_way_in(explore, params, says):
@@ -89,27 +85,55 @@ def test_a_link_is_checked_on_its_way_in(explore, params, says):
 
 def test_layers_of_a_link_fit_together(explore):
     read, notes = permalink.read(explore, {"Lc": "20", "Ls": "20", "scene": "3"})
-    assert (read["Lc"], read["Ls"]) == (20, 12) and "Lc + Ls must be at most 32" in notes[0]
+    assert (read["knobs"]["Lc"], read["knobs"]["Ls"]) == (20, 12) and "Lc + Ls must be at most 32" in notes[0]
     assert read["source"] == "scene:3"
 
 
 def test_an_upload_is_not_in_a_link(explore):
-    link = permalink.link(explore, controls(explore, source=""))
+    link = permalink.link(explore, controls(explore) | {"source": ""})
     assert "scene" not in link
     assert "upload" in permalink.read(explore, link)[1][0]
 
 
 def test_what_is_not_ours_is_let_be(explore):
     assert permalink.read(explore, {"__theme": "dark", "utm_source": "x", "at": "14"}) == ({}, [])
-    assert permalink.tab({"tab": "learn"}) == "learn" and permalink.tab({"tab": "../x"}) is None
+    assert (
+        permalink.tab({"tab": "tokens"}) == "board"
+        and permalink.tab({"tab": "learn"}) == "learn"
+        and permalink.tab({"tab": "../x"}) is None
+    )
 
 
 def test_a_rivals_knobs_do_not_reach_the_words(explore):
     """FastV has a knob called query: the link keeps the visitor's."""
-    now = controls(explore, method="fastv")
-    packet = {"knobs": {"query": "official", "K": 2}, "notes": []}
-    _, packet = Shown(explore).answers({"viewer": packet}, now)
-    assert packet is not None and packet["link"]["query"] == "the red ball" and packet["link"]["method"] == "fastv"
+    now = controls(explore, "fastv", query="paper", K=3)
+    link = permalink.link(explore, now)
+    assert (link["query"], link["knob_query"], link["K"], link["method"]) == ("the red ball", "paper", "3", "fastv")
+    read, _ = permalink.read(explore, link)
+    assert read["query"] == "the red ball" and read["knobs"]["query"] == "paper"
+
+
+def test_a_link_of_an_older_page_still_leads_to_its_run(explore):
+    picked = json.dumps({"method": "fastv", "knobs": {"K": 3, "R": 20}})
+    read, notes = permalink.read(explore, {"scene": "3", "query": "a ball", "method": "fastv", "picked": picked, "Lc": "4"})
+    assert read["method"] == "fastv" and read["knobs"] == {"K": 3, "R": 20} and notes == []
+
+
+def test_the_board_gives_each_run_its_link(explore):
+    board = Board(explore, dict)
+    packet = board.called("run", controls(explore, Nc=96))
+    assert packet["link"] == {
+        "scene": "17",
+        "query": "the red ball",
+        "Lc": "8",
+        "Nc": "96",
+        "Ls": "6",
+        "Np": "16",
+        "cluster": "uniform",
+    }
+    told = board.called("link", packet["link"])
+    assert told["asked"]["knobs"]["Nc"] == 96 and told["picture"]["number"] == 17 and told["picture"]["suggestions"]
+    assert "image" not in told["picture"]
 
 
 def bytes_of(run: Result) -> io.BytesIO:
@@ -122,9 +146,8 @@ def test_a_saved_run_opens_without_its_model(explore, tmp_path):
     run = replace(result("fastv", side=24), request=replace(result().request, model="a 7B model"))
     (tmp_path / "run.npz").write_bytes(bytes_of(run).getvalue())
     out = explore.opened(lambda: saved.reopen(tmp_path / "run.npz"))
-    assert out["viewer"]["N"] == 576 and out["viewer"]["model"] == "a 7B model"
+    assert out["N"] == 576 and out["model"] == "a 7B model"
     assert "made by a 7B model" in out["notes"][0]
-    assert next(panel["id"] for panel in out["panels"]) == "seen"
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes_of(result()).getvalue()[:900]])
@@ -202,7 +225,7 @@ def test_the_lines_of_python_are_the_run():
 
 def test_forced_tokens_reach_the_model(explore):
     out = explore.run(**controls(explore), force={"pruning": {"keep": [3], "drop": [9]}})
-    assert out["viewer"]["forced"] == {"pruning": {"keep": [3], "drop": [9]}}
+    assert out["forced"] == {"pruning": {"keep": [3], "drop": [9]}}
     assert explore.session.requests[-1].force == {"pruning": {"keep": [3], "drop": [9]}}
     assert explore.session.requests[-2].method == "full"
 
@@ -210,4 +233,4 @@ def test_forced_tokens_reach_the_model(explore):
 def test_brackets_without_end_are_refused_in_words() -> None:
     explore = Explore(FakeSession())
     _, notes = permalink.read(explore, {"method": "fastv", "picked": "[" * 1500})
-    assert any("picked must be" in note for note in notes)
+    assert any("picked" in note and "deep" in note for note in notes)

@@ -60,7 +60,7 @@ def test_nothing_runs_while_the_page_is_built(calls: list[str]) -> None:
     assert gpu_is_lent()
     demo = build(session)  # type: ignore[arg-type]
     assert session.requests == [] and calls == []
-    (first,) = (block for block in demo.blocks.values() if getattr(block, "elem_id", None) == "csp-out")
+    (first,) = (block for block in demo.blocks.values() if getattr(block, "elem_id", None) == "csp-viewer")
     assert "this Space lends its GPU by the call" in first.value
 
 

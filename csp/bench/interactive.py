@@ -14,8 +14,8 @@ from csp.bench.browser import add_chromium, chromium
 from csp.bench.timing import machine, p95
 
 HELP = "from a slider's move to the picture painted, in Chromium"
-PARTS = ("send and queue", "encode", "dense", "select and decode", "mask", "draw", "receive", "paint")
-PAINTED = "n => +document.querySelector('.csp-results').dataset.run > n"
+PARTS = ("send and queue", "encode", "dense", "select and decode", "mask", "pack", "receive", "paint")
+PAINTED = "n => +document.querySelector('.csp-viewer').dataset.run > n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +53,7 @@ def interactive(model: str, device: str, slider: str, moves: int, path: str) -> 
     with chromium(path) as browser, served(model, device) as url:
         page = browser.new_page(viewport={"width": 1360, "height": 900})
         page.goto(url)
-        page.wait_for_selector(".csp-results[data-run]")
-        page.locator("#in_live input").check()
+        page.wait_for_selector(".csp-viewer[data-run]")
         page.locator(f"#in_{slider} input[type=range]").focus()
         return [_move(page, "ArrowRight" if i % 20 < 10 else "ArrowLeft") for i in range(moves + 5)][5:]
 
@@ -76,11 +75,11 @@ def served(model: str, device: str) -> Iterator[str]:
 
 
 def _move(page: Any, key: str) -> dict[str, float]:
-    before = int(page.get_attribute(".csp-results", "data-run"))
+    before = int(page.get_attribute(".csp-viewer", "data-run"))
     pressed = page.evaluate("performance.timeOrigin + performance.now()")
     page.keyboard.press(key)
     page.wait_for_function(PAINTED, arg=before)
-    data = page.evaluate("({...document.querySelector('.csp-results').dataset})")
+    data = page.evaluate("({...document.querySelector('.csp-viewer').dataset})")
     return split(pressed, json.loads(data["server"]), float(data["arrived"]), float(data["painted"]))
 
 
@@ -94,7 +93,7 @@ def split(pressed: float, server: dict[str, float], arrived: float, painted: flo
         "dense": own["dense"],
         "select and decode": own["select"] + own["decoder"],
         "mask": own["mask"],
-        "draw": handler - sum(own.values()),
+        "pack": handler - sum(own.values()),
         "receive": arrived - began - handler,
         "paint": painted - arrived,
     }

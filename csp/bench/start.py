@@ -58,7 +58,7 @@ def _start(browser: Any) -> dict[str, float]:
         answered = time.perf_counter() - began
         page = browser.new_page()
         page.goto(url)
-        page.wait_for_selector(".csp-results[data-run] img")
+        page.wait_for_selector(".csp-viewer[data-run] figure[data-panel=mask]")
         shown = time.perf_counter() - began
         page.close()
         return {"server answers": answered, "first result": shown}

@@ -66,6 +66,7 @@ def viewer(tokens: int, path: str) -> dict[str, list[float]]:
         page.route(address, lambda route: route.fulfill(body=alone(packets[0], live=True), content_type="text/html"))
         page.goto(address)
         page.wait_for_selector(".csp-viewer[data-run]")
+        page.locator("figure[data-panel=scattering] button").click()
         for view in ("state", "attention", "age", "compute", "positions"):
             page.locator(f".v-views [data-value={view}]").click()
             out[view] = page.evaluate(STEP_LAYERS)

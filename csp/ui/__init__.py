@@ -81,13 +81,13 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     completed = Middleware(Completed, least=len(FIRST), later=list(LATER.values()))
     return {
         "theme": theme,
-        "css": asset("page.css") + asset("tabs.css") + asset("compare.css") + asset("recorded.css"),
+        "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
         "app_kwargs": {"middleware": [guard, completed]},
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,
         "max_file_size": MAX_UPLOAD,
         "show_error": True,
-        "footer_links": ["api"],
+        "footer_links": [],
         "run_history": False,
         "enable_monitoring": False,
         "ssr_mode": False,

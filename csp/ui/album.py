@@ -118,6 +118,18 @@ class Album:
         all_ = self.suggestions(number)
         return next((one.text for one in all_ if one.family == family), all_[0].text)
 
+    def things(self, number: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """What is in a scene: a map of its things, uint8 [H, W], 0 for none, and what each is called."""
+        shown = self.scene(number)
+        names = []
+        for thing in shown.objects:
+            alike = sorted(one.centre[0] for one in shown.objects if (one.colour, one.kind) == (thing.colour, thing.kind))
+            called = f"{thing.kind} in {thing.colour}" if thing.kind == "person" else f"{thing.colour} {thing.kind}"
+            at = alike.index(thing.centre[0])
+            sides = [""] if len(alike) == 1 else [" on the left", *[" between"] * (len(alike) - 2), " on the right"]
+            names.append(f"the {called}{sides[at]}")
+        return shown.instances, tuple(names)
+
     def truth(self, source: object, query: str) -> NDArray[np.bool_] | None:
         """The true mask, bool [H, W], where picture and query are a scene's own; None where nothing is
         known.

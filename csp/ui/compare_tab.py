@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from csp.ui import picked, standing
+from csp.ui import standing
 from csp.ui.lineup import FILES, MOST_REPEATS, REPEATS, Lineup
 from csp.ui.viewer import component
-from csp.ui.widgets import asset, html, pack, unchecked
+from csp.ui.widgets import asset, html, pack, stamped, unchecked
 from csp.ui.zero import LONG, lent, on_gpu
 
 if TYPE_CHECKING:
-    from csp.ui.controls import Controls
-    from csp.ui.page import Shown
+    from csp.ui.explore import Explore
 
 OFTEN = 0.15
 """Seconds between two answers of long work, at least."""
@@ -43,9 +42,8 @@ def drawn(name: str, elem_id: str, value: str = "", parts: tuple[str, ...] = (),
 class CompareTab:
     """The components of the page; made inside its tab, wired when the rest of the page is there."""
 
-    def __init__(self, shown: Shown, start: dict[str, Any]):
-        explore = shown.explore
-        self.shown, self.lineup = shown, Lineup(explore)
+    def __init__(self, explore: Explore, start: dict[str, Any]):
+        self.lineup = Lineup(explore)
         with gr.Row(elem_classes="csp-bar-row"):
             self.target = unchecked(
                 gr.Slider(
@@ -92,13 +90,11 @@ class CompareTab:
         """What this page's rows are made with, beside the board's controls."""
         return {"target": self.target, "methods": self.methods}
 
-    def wire(
-        self, controls: Controls, tabs: Any, results: list[Any], model: Callable[[Any], dict[str, Any]]
-    ) -> list[Any]:
-        """Add the page's events; returns those that run the model. model: their options, given a place for
-        the queue.
+    def wire(self, board: dict[str, Any], model: Callable[[Any], dict[str, Any]]) -> None:
+        """Add the page's events. board: what the board's controls say, by a handler's argument; model: options of events that
+        run the model, given a place for the queue.
         """
-        asked = {**self.own, "repeats": self.repeats, **controls.asked}
+        asked = {**self.own, "repeats": self.repeats, **board}
         work = streamed(on_gpu(self.lineup.run, LONG))
         options = model(self.queue)
         filled = self.table.fill(work, inputs_kwargs=asked, outputs=self.table, **options)
@@ -106,29 +102,16 @@ class CompareTab:
         running = self.go.click(work, inputs_kwargs=asked, outputs=self.table, **options)
         stopped(self.stop, [filled, running], "csp-compare")
         client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-        self.same.click(None, [results[-1], self.target], self.target, js=SAME, **client)
-        opened = self.table.open_point(
-            picked.opener(self.shown, controls),
-            inputs_kwargs=controls.asked,
-            outputs=picked.outputs(tabs, controls, results),
-            **model(self.queue),
-        )
-        exports = [
-            button.click(
-                self._export(file), inputs_kwargs={"table": self.table, **controls.asked}, outputs=self.download, **options
-            )
-            for file, button in self.files.items()
-        ]
-        return [opened, *exports]
+        self.same.click(None, self.target, self.target, js=SAME, **client)
+        for file, button in self.files.items():
+            button.click(self._export(file), inputs_kwargs={"table": self.table, **board}, outputs=self.download, **options)
 
     def _export(self, file: str) -> Callable[..., str]:
         export = on_gpu(self.lineup.export)
-        return lambda table, **controls: pack(self.shown.stamped(export(file, table, **controls)))
+        return lambda table, **controls: pack(stamped(export(file, table, **controls)))
 
 
-SAME = """(shown, target) => {
-  try { return Math.max(1, Math.round(JSON.parse(shown).n_avg)) || target; } catch (error) { return target; }
-}"""
+SAME = "(target) => Math.max(1, Math.round(document.querySelector('.csp-viewer')?.dataset.navg || target))"
 
 
 def streamed(work: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[str]]:

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp import images
-from csp.checks import check_choice, check_integer, check_number, read_json
+from csp.checks import check_choice, check_integer
 from csp.reference import reference
-from csp.render import figures, overlays, palette, typeset, views
+from csp.render import figures, overlays, typeset, views
 from csp.types import Request, Result
 from csp.ui.album import Album, source_of
-from csp.ui.payload import SMALL, Look, Payload, data_uri, four, payload
+from csp.ui.payload import Payload, data_uri, lands, notes, objects_hit
 from csp.ui.saved import python_lines, rle
 from csp.ui.viewer import packing
 
@@ -34,21 +35,24 @@ if TYPE_CHECKING:
 
 INTEGERS = ("Lc", "Nc", "Ls", "Np")
 FILES = ("panel.png", "panel.svg", "mask.png", "mask.rle.json", "run.html", "run.json", "run.npz", "run.py")
-THRESHOLDS = (-8.0, 8.0)
-PICKED = 2000
-"""Characters of a picked setting, at most."""
+SMALL = 132
+PICTURES = 8
+"""Uploaded pictures that are kept decoded: a slider asks about the same one many times a second."""
+MOST_SURVIVORS = 64
+KEEPS = 0.9
+"""A set of tokens keeps a mask while their masks' IoU is at least this."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request with what the page knows beside it: the true mask if any, the park scene that it shows if
-    any, how to draw the run.
+    """A request with what the page knows beside it: the true mask if any, the park scene that it shows if any, and what
+    names its picture.
     """
 
     request: Request
     truth: NDArray[np.bool_] | None
     scene: int | None
-    look: Look
+    source: str = ""
 
 
 class Explore:
@@ -59,38 +63,72 @@ class Explore:
         self.card = session.card
         self.album = Album(drawn=self.card.name == "park")
         self.methods = {card.name: card for card in session.catalogue()}
+        self._read = lru_cache(maxsize=PICTURES)(images.read)
 
     def run(self, **controls: Any) -> Payload:
-        """A run and the dense run beside it, drawn; {"error": words} where the request will not do."""
-        return self._guard(lambda: self._run(self.ask(controls)))
+        """A run and the dense run beside it as a packet for the browser; {"error": words} where the request will not do.
+
+        ``have``: the source of a picture that the browser has already; it is then not sent again.
+        """
+        return self._guard(lambda: self._run(self.ask(controls), controls.get("have")))
 
     def opened(self, file: Callable[[], Result]) -> Payload:
-        """A saved run, drawn; {"error": words} where `file` cannot give one. Its model is not needed."""
+        """A saved run as a packet; {"error": words} where `file` cannot give one. Its model is not needed."""
 
         def work() -> Payload:
             result = file()
-            out = payload(result)
-            out["notes"].insert(
-                0,
-                f"Opened from a file, made by {result.request.model}: the controls did not move, and Download is of their "
-                "run, not of this one.",
+            note = (
+                f"Opened from a file, made by {result.request.model}: the controls did not move, and downloads are of their "
+                "run, not of this one."
             )
-            # What the viewer offers to run again would run on the page's own picture and model.
-            return out | {"viewer": packing.saved(result) | {"opened": True}}
+            # What the board offers to run again would run on the page's own picture and model.
+            told = {"opened": True, "notes": [note, *notes(result)], "link": None}
+            return packing.saved(result) | told
 
         return self._guard(work)
 
     def compare_clusters(self, **controls: Any) -> Payload:
-        """The clustering stage of all selectors side by side."""
+        """A packet of every selector's run, and how many of the objects hold one of its tokens: {"runs": [...]}."""
 
         def work() -> Payload:
-            runs = []
+            out: list[Payload] = []
             for name in self.choices("cluster"):
-                asked = self.ask(dict(controls) | {"method": "csp", "cluster": name})
-                runs.append((name, self.session.run(asked.request)))
-            if runs[0][1].trace.stage("clustering") is None:
-                raise ValueError("Lc is 0, so there is no clustering stage to compare; set Lc to 1 or more")
-            return {"panels": four(runs, self._objects(runs[0][1].request))}
+                asked = self.ask({**controls, "method": "csp"})
+                asked = replace(asked, request=replace(asked.request, knobs={**asked.request.knobs, "cluster": name}))
+                result = self.session.run(asked.request)
+                if result.trace.stage("clustering") is None:
+                    raise ValueError("Lc is 0, so there is no clustering stage to compare; set Lc to 1 or more")
+                packet = packing.payload(result, picture=not out)
+                objects = self._objects(asked.request)
+                if objects is not None and len(objects):
+                    packet |= {"hit": objects_hit(result, objects), "objects": len(objects)}
+                out.append(packet | {"cluster": name})
+            return {"runs": out}
+
+        return self._guard(work)
+
+    def matters(self, **controls: Any) -> Payload:
+        """What leaving each survivor out costs: {"patches", "costs", "smallest", "kept"}, costs as 1 - IoU with the mask of all,
+        `smallest` the fewest that keep it, and their IoU with it.
+        """
+
+        def work() -> Payload:
+            request = self.ask(controls).request
+            whole = self.session.run(request)
+            last = whole.trace.stages[-1]
+            if views.kind(whole.trace, last) != "kept" or last.n > MOST_SURVIVORS:
+                raise ValueError(f"this run keeps {last.n} image tokens to the end: prune to at most {MOST_SURVIVORS} first")
+            patches = [int(patch) for patch in last.patches]
+            without = self.session.without(request, last.name, [[patch] for patch in patches])
+            costs = [1 - views.iou(run.mask, whole.mask) for run in without]
+            order = [patches[i] for i in np.argsort(costs, kind="stable")]
+            # The cheapest go first. What is left after k of them went is tried for every k: agreement need not fall evenly.
+            left = self.session.without(request, last.name, [order[:k] for k in range(1, len(order))])
+            agreed = [views.iou(run.mask, whole.mask) for run in left]
+            gone = max((k for k, iou in enumerate(agreed, 1) if iou >= KEEPS), default=0)
+            smallest = order[gone:][::-1]
+            kept = agreed[gone - 1] if gone else 1.0
+            return {"patches": patches, "costs": [round(cost, 4) for cost in costs], "smallest": smallest, "kept": round(kept, 4)}
 
         return self._guard(work)
 
@@ -139,24 +177,38 @@ class Explore:
             alt = f"Park scene {name}, ask: {query}" if kind == "scene" else f"Photograph: {name}, ask: {query}"
             top, left = (small.shape[0] - SMALL) // 2, (small.shape[1] - SMALL) // 2
             square = small[top : top + SMALL, left : left + SMALL]
-            out.append({"source": source, "query": query, "src": data_uri(square), "alt": alt})
+            out.append({"source": source, "query": query, "src": data_uri(square, 80), "alt": alt})
         return out
 
-    def defaults(self) -> dict[str, Any]:
-        """The knobs of CSP with this model's defaults."""
-        return {knob.name: knob.default for knob in self.methods["csp"].knobs}
-
-    def heads(self, controls: Mapping[str, Any]) -> int:
-        """Attention heads of the layer that ranks. Runs once, which also warms the model up."""
-        result = self.session.run(self.ask(controls).request)
-        return max((len(rows) for rows in result.trace.heads.values()), default=0)
+    def defaults(self, method: str = "csp") -> dict[str, Any]:
+        """The knobs of a method with this model's defaults."""
+        return {knob.name: knob.default for knob in self.methods[method].knobs}
 
     def choices(self, knob: str) -> tuple[str, ...]:
         """The choices of one of CSP's knobs."""
         return next(k.choices for k in self.methods["csp"].knobs if k.name == knob)
 
+    def forecast(self, method: Any, knobs: Any, N_text: Any) -> Payload:
+        """What a method's plan will cost before a layer runs: {"stages", "n_avg", "flops", "dense"}; n_avg and flops None
+        where the picture decides; {"error": words} where it will not run.
+        """
+
+        def work() -> Payload:
+            name = check_choice("method", method, tuple(self.methods))
+            told = self.session.forecast(name, self._checked(name, knobs), N_text)
+            stages = [{"name": stage, "L": L, "n": n} for stage, L, n in told.stages]
+            known = {"n_avg": None, "flops": None} if told.cost is None else {"n_avg": told.cost.n_avg, "flops": told.cost.flops}
+            return {"stages": stages, **known, "dense": told.dense.flops}
+
+        return self._guard(work)
+
     def ask(self, controls: Mapping[str, Any]) -> Asked:
-        """Check the values of all controls. Raises ValueError naming the first that will not do."""
+        """Check the values of all controls. Raises ValueError naming the first that will not do.
+
+        Knobs come as a mapping ``knobs`` of the method that ``controls`` names, or one by one by their names. A mapping
+        ``asked`` holds controls itself; what stands beside it wins.
+        """
+        controls = spread(controls)
         query = controls.get("query")
         if not isinstance(query, str) or not query.strip():
             raise ValueError("the query is empty: type what to look for, or choose a suggestion")
@@ -167,22 +219,23 @@ class Explore:
         elif controls.get("image") is None:
             raise ValueError("there is no picture: choose an example, make a new scene or upload one")
         else:
-            image = images.read(controls["image"])
+            sent = controls["image"]
+            image = self._read(sent) if isinstance(sent, str | bytes) else images.read(sent)
         method = check_choice("method", controls.get("method", "csp"), tuple(self.methods))
         seed = check_integer("seed", whole("seed", controls.get("seed", 0)), 0, 2**31 - 1)
         knobs, force = self._knobs(method, controls), controls.get("force") or None
         request = Request(image, query, method, knobs, seed, self.card.name, force)
         truth = self.album.truth(source, query)
-        return Asked(request, truth, self.album.number(source), self._look(controls))
+        return Asked(request, truth, self.album.number(source), str(source or ""))
 
     def _knobs(self, method: str, controls: Mapping[str, Any]) -> dict[str, Any]:
-        """The knobs that the page has a control for; a pair of Lc and Ls that does not fit is cut where the
-        page would cut it.
-        """
-        known = {knob.name for knob in self.methods[method].knobs}
-        # The sliders are of the method that has them all: others mean something else by "query" or "cls".
-        knobs = {name: controls[name] for name in known & set(controls)} if known >= set(INTEGERS) else {}
-        knobs |= self._picked(method, controls.get("picked") or "{}")
+        """A method's knobs; a pair of Lc and Ls that does not fit is cut where the page would cut it."""
+        if controls.get("knobs") is not None:
+            knobs = self._checked(method, controls["knobs"])
+        else:
+            known = {knob.name for knob in self.methods[method].knobs}
+            # One by one they are of the method that has them all: others mean something else by "query" or "cls".
+            knobs = {name: controls[name] for name in known & set(controls)} if known >= set(INTEGERS) else {}
         for name in set(INTEGERS) & set(knobs):
             knobs[name] = whole(name, knobs[name])
         yields = controls.get("yields")
@@ -192,46 +245,36 @@ class Explore:
                 knobs[yields] = min(knobs[yields], L - firm)
         return knobs
 
-    def _picked(self, method: str, picked: Any) -> dict[str, Any]:
-        """Knobs that came with a point picked on another page, as the JSON text {"method", "knobs"}; only for
-        its method.
-        """
-        try:
-            told = read_json(picked, "picked", PICKED) if isinstance(picked, str) else None
-        except ValueError:
-            told = None
-        if not isinstance(told, dict) or not isinstance(told.get("knobs", {}), dict):
-            raise ValueError('picked must be {"method": ..., "knobs": {...}} as JSON, or empty')
-        return dict(told.get("knobs", {})) if told.get("method") == method else {}
+    def _checked(self, method: str, told: Any) -> dict[str, Any]:
+        """Knobs as a browser tells them, a mapping of names that the method has; it checks their values itself."""
+        if not isinstance(told, Mapping):
+            raise ValueError(f"knobs must be a mapping of names to values, got {type(told).__name__}")
+        known = {knob.name: knob for knob in self.methods[method].knobs}
+        for name in told:
+            if name not in known:
+                raise ValueError(f"{method} has no knob {str(name)[:40]!r}; it has {', '.join(known) or 'none'}")
+        return {name: known[name].from_json(value) for name, value in told.items()}
 
-    def _look(self, controls: Mapping[str, Any]) -> Look:
-        default = Look()
-        head = str(controls.get("head", "mean"))
-        if head != "mean" and not head.isdecimal():
-            raise ValueError(f"head must be mean or a number, got {head!r}")
-        return Look(
-            opacity=check_number("opacity", controls.get("opacity", default.opacity), 0, 1),
-            scale=check_choice("scale", controls.get("scale", default.scale), views.SCALES),
-            cmap=check_choice("cmap", controls.get("cmap", default.cmap), palette.COLORMAPS),
-            head=head,
-            threshold=check_number("threshold", controls.get("threshold", 0.0), *THRESHOLDS),
-        )
-
-    def _run(self, asked: Asked) -> Payload:
+    def _run(self, asked: Asked, have: Any = None) -> Payload:
         began = time.perf_counter()
         dense = self.session.dense(asked.request)
         waited = (time.perf_counter() - began) * 1e3
         result = self.session.run(asked.request)
-        out = payload(result, dense, asked.truth, asked.look) | {"waited": {"dense": waited}}
-        if self.card.name == "park" and asked.scene is None:
-            out["notes"].append(PARK_ONLY)
-        out["viewer"] = self._packet(result, dense, asked)
-        return out
+        began = time.perf_counter()
+        packet = self.packet(result, dense, asked, picture=not asked.source or have != asked.source)
+        packed = (time.perf_counter() - began) * 1e3
+        return packet | {"server": {"dense": waited, "pack": packed, **packet["ms"]}}
 
-    def _packet(self, result: Result, dense: Result, asked: Asked) -> Payload:
-        """A run for the token viewer."""
+    def packet(self, result: Result, dense: Result | None, asked: Asked, picture: bool = True) -> Payload:
+        """A run with all that the board shows of it; without its picture where the browser has that."""
         cls = self.session.cls(result.request.image)
-        return packing.payload(result, dense, asked.truth, cls=cls, objects=self._objects(asked.request))
+        objects = self._objects(asked.request)
+        told = notes(result)
+        if self.card.name == "park" and asked.scene is None:
+            told.append(PARK_ONLY)
+        things, names = (None, ()) if asked.scene is None else self.album.things(asked.scene)
+        out = packing.payload(result, dense, asked.truth, cls=cls, objects=objects, picture=picture)
+        return out | {"notes": told, "lands": lands(result.mask, things, names), "source": asked.source}
 
     def _objects(self, request: Request) -> NDArray[np.bool_] | None:
         """The instances that Seg-First works from in this request."""
@@ -251,8 +294,7 @@ class Explore:
             # Here alone the viewer's component is needed, and with it Gradio.
             from csp.ui.viewer.alone import alone
 
-            packet = self._packet(result, self.session.dense(asked.request), asked)
-            return alone(packet).encode(), "text/html"
+            return alone(self.packet(result, self.session.dense(asked.request), asked)).encode(), "text/html"
         if file == "run.py":
             return python_lines(result, asked.scene).encode(), "text/x-python"
         if file == "run.json":
@@ -272,6 +314,23 @@ PARK_ONLY = (
     "This model knows only its drawn park: on a photo its answers mean little. "
     "Choose an example or make a new scene."
 )
+
+
+def spread(controls: Mapping[str, Any]) -> dict[str, Any]:
+    """Controls with those inside ``asked`` beside the others, which win; another method leaves its knobs behind. A text in place
+    of a mapping says what was wrong with it.
+    """
+    inside = controls.get("asked")
+    if inside is None:
+        return dict(controls)
+    if isinstance(inside, str):
+        raise ValueError(inside)
+    if not isinstance(inside, Mapping):
+        raise ValueError(f"asked must be a mapping of controls, got {type(inside).__name__}")
+    out = {**inside, **{name: value for name, value in controls.items() if name != "asked"}}
+    if out.get("method") != inside.get("method") and "knobs" not in controls:
+        out["knobs"] = {}
+    return out
 
 
 def whole(name: str, value: Any) -> Any:

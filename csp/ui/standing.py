@@ -10,29 +10,25 @@ from typing import Any
 
 import gradio as gr
 
-DRAWN = ("opacity", "scale", "cmap", "head", "threshold")
-"""Controls that say how a run is drawn, not what is run."""
-
 TELL = """(...values) => {{
-  const asked = Object.fromEntries({names}.map((name, i) => [name, values[i]]));
-  asked.image = asked.source ? null : asked.image?.url || asked.image?.path || null;
   const page = document.querySelector('#csp-page');
   if (!page) return;
-  page.dataset.asked = JSON.stringify(asked);
+  const own = Object.fromEntries({names}.map((name, i) => [name, values[i]]));
+  page.dataset.asked = JSON.stringify({{ ...JSON.parse(page.dataset.asked || '{{}}'), ...own }});
   document.dispatchEvent(new Event('csp-asked'));
 }}"""
+"""The board puts what its controls say beside these, at the same place."""
 
 
 def wire(demo: gr.Blocks, controls: Mapping[str, Any]) -> None:
     """Keep `#csp-page`'s data-asked at what these components say, by name, and tell the document at every change."""
-    asked = {name: one for name, one in controls.items() if name not in DRAWN}
-    moved = [event for one in asked.values() for event in (getattr(one, "change", None),) if event is not None]
+    moved = [event for one in controls.values() for event in (getattr(one, "change", None),) if event is not None]
     gr.on(
         [demo.load, *moved],
         None,
-        list(asked.values()),
+        list(controls.values()),
         None,
-        js=TELL.format(names=json.dumps(list(asked))),
+        js=TELL.format(names=json.dumps(list(controls))),
         show_progress="hidden",
         api_visibility="private",
         queue=False,

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from csp.render.curves import X, Y
-from csp.ui import picked, standing
+from csp.ui import standing
 from csp.ui.compare_tab import drawn, stopped, streamed
 from csp.ui.points import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
-from csp.ui.widgets import html, pack, unchecked
+from csp.ui.widgets import html, pack, stamped, unchecked
 from csp.ui.zero import LONG, on_gpu
 
 if TYPE_CHECKING:
-    from csp.ui.controls import Controls
-    from csp.ui.page import Shown
+    from csp.ui.explore import Explore
 
 SCENES = 4
 
@@ -25,8 +24,8 @@ SCENES = 4
 class TradeoffTab:
     """The components of the page; made inside its tab, wired when the rest of the page is there."""
 
-    def __init__(self, shown: Shown):
-        self.shown, self.tradeoff = shown, Tradeoff(shown.explore)
+    def __init__(self, explore: Explore):
+        self.tradeoff = Tradeoff(explore)
         with gr.Row(elem_classes="csp-bar-row"):
             self.sweep = unchecked(
                 gr.Dropdown(
@@ -77,13 +76,11 @@ class TradeoffTab:
         """What this page's curves are made with, beside the board's controls."""
         return {"sweep": self.sweep, "pictures": self.pictures, "scenes": self.scenes}
 
-    def wire(
-        self, controls: Controls, tabs: Any, results: list[Any], model: Callable[[Any], dict[str, Any]]
-    ) -> list[Any]:
-        """Add the page's events; returns those that run the model. model: their options, given a place for
-        the queue.
+    def wire(self, board: dict[str, Any], model: Callable[[Any], dict[str, Any]]) -> None:
+        """Add the page's events. board: what the board's controls say, by a handler's argument; model: options of events that
+        run the model, given a place for the queue.
         """
-        asked = {**self.own, **controls.asked}
+        asked = {**self.own, **board}
         standing.began(self.go, "csp-tradeoff")
         running = self.go.click(
             streamed(on_gpu(self.tradeoff.run, LONG)), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
@@ -95,12 +92,6 @@ class TradeoffTab:
                 f"?.dispatchEvent(new CustomEvent('csp-axes', {{ detail: {{ {name}: value }} }})); }}"
             )
             axis.input(None, axis, None, js=js, show_progress="hidden", api_visibility="private", queue=False)
-        opened = self.chart.open_point(
-            picked.opener(self.shown, controls),
-            inputs_kwargs=controls.asked,
-            outputs=picked.outputs(tabs, controls, results),
-            **model(self.queue),
-        )
         for file, button in self.files.items():
             button.click(
                 self._export(file),
@@ -110,7 +101,6 @@ class TradeoffTab:
                 api_visibility="private",
                 concurrency_limit=2,
             )
-        return [opened]
 
     def _export(self, file: str) -> Callable[[Any, Any, Any], str]:
-        return lambda table, x, y: pack(self.shown.stamped(self.tradeoff.export(file, table, x, y)))
+        return lambda table, x, y: pack(stamped(self.tradeoff.export(file, table, x, y)))

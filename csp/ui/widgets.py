@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from abc import ABCMeta
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.data_classes import GradioRootModel, ImageData
-from gradio.utils import is_in_or_equal
+from gradio.utils import get_upload_folder, is_in_or_equal
+
+from csp.checks import read_json
 
 C = TypeVar("C", bound=gr.components.Component)
 
@@ -93,6 +96,45 @@ def _file(sent: Any, uploads: str) -> str | bytes | None:
     if path and not is_in_or_equal(path, uploads):
         raise gr.Error(f"{_short(path)} was not uploaded: send the file to /upload first", print_exception=False)
     return path or None
+
+
+def uploaded(sent: Any) -> str | bytes | None:
+    """The path of an uploaded file, or the bytes of a data: URL. Raises ValueError for a file that nobody uploaded."""
+    try:
+        return _file(sent, get_upload_folder())
+    except gr.Error as error:
+        raise ValueError(error.message) from error
+
+
+def received(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Controls from a browser: an uploaded picture as its path, everything else as it came."""
+    out = {str(name): value for name, value in sent.items()}
+    if out.get("image") is not None:
+        out["image"] = uploaded(out["image"])
+    return out
+
+
+def stamped(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer with a stamp, so that none is taken for the one before."""
+    return answer | {"stamp": time.time_ns()}
+
+
+def settings(elem_id: str = "csp-settings") -> gr.HTML:
+    """What the board's controls say, as an input of other pages' events: a mapping, its picture an uploaded file; or the words
+    that say what is wrong with it.
+    """
+    component = gr.HTML(
+        value=pack({}), html_template="<span></span>", js_on_load=asset("settings.js"), elem_id=elem_id, visible="hidden"
+    )
+
+    def read(self: gr.HTML, sent: Any) -> dict[str, Any] | str:
+        try:
+            told = read_json(sent if isinstance(sent, str) else "{}", "settings", finite=False)
+            return received(told) if isinstance(told, dict) else "settings must be a mapping: reload the page"
+        except ValueError as error:
+            return str(error)
+
+    return _preprocessed(component, read)
 
 
 def _short(value: Any) -> str:

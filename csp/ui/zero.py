@@ -20,7 +20,7 @@ SECONDS = 30
 """What one run is estimated to take; a visitor with less of the day's quota left is refused."""
 LONG = 120
 """A whole comparison or sweep."""
-HANDLERS = ("run", "compare_clusters", "export")
+HANDLERS = ("run", "compare_clusters", "export", "matters")
 
 
 def lent() -> bool:

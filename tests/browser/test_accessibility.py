@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 
 def findings(page) -> list[tuple[str, str, str, str]]:
@@ -17,15 +18,22 @@ def findings(page) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe(visit, dark):
-    page = visit(dark=dark, query="/?__theme=dark" if dark else "")
-    for name in ("Off the paper", "View", "All four selectors", "Download"):
-        page.get_by_role("button", name=name).click()
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_axe(visit, dark, size):
+    """The board with everything open that opens: the rest of the knobs, the popovers, the drawer."""
+    page = visit(*size, dark=dark, query="/?__theme=dark" if dark else "")
+    if size[0] < 760:
+        page.locator(".r-handle").click()
+    page.locator("#csp-off summary").click()
+    page.locator(".v-menu-open").click()
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".v-picture").click()
     assert findings(page) == []
 
 
 def test_everything_is_reached_by_the_tab_key(page):
-    """From the top to the downloads without a mouse, focus always visible somewhere on the page."""
+    """From the top to the runs without a mouse, focus always visible somewhere on the page."""
     page.locator("body").click(position={"x": 2, "y": 2})
     reached = []
     for _ in range(70):
@@ -37,5 +45,42 @@ def test_everything_is_reached_by_the_tab_key(page):
             )
         )
     whole = " | ".join(reached)
-    for name in ("Run", "Stop", "New scene", "range slider for Lc", "range slider for Np", "Download"):
+    for name in (
+        "Query",
+        "Run",
+        "Picture",
+        "Method",
+        "range slider for Lc",
+        "range slider for Np",
+        "Clustering stage",
+        "Layer",
+        "Run 1",
+    ):
         assert name in whole, (name, whole)
+
+
+def test_a_journey_by_keyboard_alone(page):
+    """Ask, move a slider, look at a stage, pin a token, and come back."""
+    page.locator(".v-query").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("the red ball")
+    page.keyboard.press("Enter")
+    expect(page.locator(".v-told")).to_contain_text("the red ball")
+    page.locator("#in_Np input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("figure[data-panel=pruning]")).to_contain_text("17 of 256")
+    page.locator("figure[data-panel=pruning] button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".v-large")).to_be_visible()
+    page.locator(".v-board").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator(".v-card")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator(".v-panels")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("dialog.v-keys")).to_contain_text("which tokens matter")
+    expect(page.locator("dialog.v-keys")).to_contain_text("mean over layers (Eq. 9)")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.v-keys")).to_have_count(0)

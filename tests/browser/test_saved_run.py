@@ -7,47 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from acts import answers, choose_file, data, large, open_tab, press, value, wait_for
 from playwright.sync_api import Page, expect
 from synthetic import result
 
 
-def data(page: Page, name: str) -> str:
-    return page.locator(".csp-viewer").get_attribute(f"data-{name}") or ""
-
-
-def drawn(page: Page, after: int) -> None:
-    """Wait for the run after this one."""
-    page.wait_for_function("n => +document.querySelector('.csp-viewer').dataset.run > n", arg=after)
-
-
-def choose_tab(page: Page, name: str) -> None:
-    page.locator("#csp-tabs").get_by_role("tab", name=name).click()
-
-
-def press(page: Page, *keys: str) -> None:
-    page.locator(".v-board").focus()
-    for key in keys:
-        page.keyboard.press(key)
-
-
 @pytest.fixture
 def opened(page: Page, tmp_path: Path) -> Page:
-    """The page with a 40-layer run on 24 x 24 tokens of a wide picture open, in the Tokens tab."""
+    """The page with a 40-layer run on 24 x 24 tokens of a wide picture open."""
     run = result(size=(480, 640), side=24, L=40, query="a run of long ago")
     replace(run, request=replace(run.request, model="LISA-13B-v1")).save(tmp_path / "run.npz")
-    choose_tab(page, "Tokens")
-    expect(page.locator(".v-steps svg")).to_be_visible()
-    page.get_by_role("button", name="Download").click()
-    before = int(data(page, "run"))
-    with page.expect_file_chooser() as chooser:
-        page.locator("#do_open").click()
-    chooser.value.set_files(tmp_path / "run.npz")
-    drawn(page, before)
+    before = answers(page)
+    choose_file(page, tmp_path / "run.npz")
+    wait_for(page, before)
     return page
 
 
 def test_tokens_shows_all_its_layers_and_views(opened: Page):
-    expect(opened.locator(".v-outcome")).to_contain_text("a run of long ago")
+    expect(opened.locator(".v-told")).to_contain_text("a run of long ago")
+    large(opened, "pruning")
     press(opened, "Home")
     assert (data(opened, "layer"), data(opened, "active")) == ("0", "576")
     press(opened, "End")
@@ -57,22 +35,21 @@ def test_tokens_shows_all_its_layers_and_views(opened: Page):
         press(opened, key)
         seen.add(data(opened, "view"))
     # Neither the tower's own attention nor its instances are in a file.
-    assert seen == {"state", "attention", "age", "compute", "positions"}
+    assert seen == {"state", "attention", "age", "compute", "positions", "picture"}
     press(opened, "1", "ArrowUp", "Enter")
-    expect(opened.locator(".v-steps svg")).to_be_visible()
-    expect(opened.locator("#in_Lc input[type=number]")).to_have_value("8")
+    expect(opened.locator(".v-card")).to_have_count(1)
+    assert value(opened, "Lc") == 8
 
 
-def test_explore_shows_its_panels_and_bill(opened: Page):
-    choose_tab(opened, "Explore")
-    expect(opened.locator(".csp-notes")).to_contain_text("made by LISA-13B-v1")
-    expect(opened.locator(".csp-status")).to_contain_text("a run of long ago")
-    expect(opened.locator("figure[data-panel]")).to_have_count(6)
-    expect(opened.locator(".csp-results")).to_contain_text("of 576")
+def test_the_board_shows_its_panels_and_bill(opened: Page):
+    expect(opened.locator(".v-notes")).to_contain_text("made by LISA-13B-v1")
+    expect(opened.locator(".v-panels > figure")).to_have_count(6)
+    expect(opened.locator(".v-bill")).to_contain_text("of 576")
+    expect(opened.locator(".v-matter")).to_be_hidden()
 
 
 def test_learn_says_its_numbers(opened: Page):
-    choose_tab(opened, "Learn")
+    open_tab(opened, "Learn")
     for step in range(1, 9):
         opened.locator(".l-list button").nth(step - 1).click()
         shown = opened.locator("article:not([hidden])")
@@ -86,9 +63,10 @@ def test_learn_says_its_numbers(opened: Page):
 
 
 def test_the_next_run_is_of_the_page_again(opened: Page):
-    before = int(data(opened, "run"))
+    before = answers(opened)
     opened.locator("#do_run").click()
-    drawn(opened, before)
+    wait_for(opened, before)
+    large(opened, "pruning")
     press(opened, "End")
     assert data(opened, "layer") == "32"
 
@@ -96,12 +74,13 @@ def test_the_next_run_is_of_the_page_again(opened: Page):
 def test_its_tokens_are_not_forced_upon_the_pages_model(opened: Page, served):
     session = served[1]
     before = len(session.requests)
+    large(opened, "pruning")
     expect(opened.locator(".v-force")).to_contain_text("A saved run is only shown")
     press(opened, "End", "ArrowUp", "k", "r")
     opened.wait_for_timeout(1500)
     assert len(session.requests) == before
-    turn = int(data(opened, "run"))
+    turn = answers(opened)
     opened.locator("#do_run").click()
-    drawn(opened, turn)
+    wait_for(opened, turn)
     press(opened, "End", "ArrowUp", "k")
     expect(opened.locator(".v-force")).to_contain_text("Run with these")

@@ -86,7 +86,7 @@ const choices = (name) =>
   });
 const opener = (name) => {
   const open = make("button", { type: "button", class: "csp-open", text: "Open", "aria-label": `Open ${state.begin.methods[name]} on the board` });
-  open.addEventListener("click", () => trigger("open_point", { method: name, knobs: state.rows[name].knobs }));
+  open.addEventListener("click", () => document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: name, knobs: state.rows[name].knobs } })));
   return open;
 };
 const tileOf = (name) => {

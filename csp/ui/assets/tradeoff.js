@@ -44,7 +44,7 @@ const words = (point) => {
   const span = point.span?.change, sure = span ? `; 95 % interval of the change ${span.map((v) => minus(v.toFixed(1))).join(" to ")}` : "";
   return `${point.label} \u00b7 ${parts.join(", ")}${sure}`;
 };
-const load = (point) => point.knobs && !state.foreign && trigger("open_point", { method: point.method, knobs: point.knobs });
+const load = (point) => point.knobs && !state.foreign && document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: point.method, knobs: point.knobs } }));
 const marker = (corners, x, y, size) => "M" + corners.map(([a, b]) => `${(x + a * size).toFixed(1)},${(y - b * size).toFixed(1)}`).join("L") + "Z";
 
 const chart = () => {

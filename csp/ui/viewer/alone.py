@@ -12,12 +12,11 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>TITLE</title>
 <style>
-body { margin: 16px; font-family: system-ui, sans-serif; color: var(--body-text-color);
+body { margin: 0; font-family: system-ui, sans-serif; color: var(--body-text-color);
   background: var(--background-fill-primary); --border-color-primary: #d4d4d8; --body-text-color: #1f2937;
   --background-fill-primary: #fff; --background-fill-secondary: #f4f4f5; }
 .dark body { --border-color-primary: #3f3f46; --body-text-color: #f3f4f6; --background-fill-primary: #0b0f19;
   --background-fill-secondary: #1f2937; }
-.csp-viewer[data-alone] .v-force { display: none; }
 #host { CSS }
 </style></head>
 <body><main id="host">TEMPLATE</main>
@@ -26,16 +25,13 @@ const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
 dark.addEventListener("change", follow);
 follow();
-const host = document.getElementById("host"), props = { value: VALUE, look: LOOK };
+const host = document.getElementById("host"), props = { value: VALUE, look: LOOK, about: "null" };
 let arrived = null;
 window.told = [];
 window.send = (payload) => { props.value = JSON.stringify(payload); arrived(); };
 Function("element", "trigger", "props", "server", "upload", "watch", SCRIPT)(
   host, (name, data) => window.told.push([name, data]), props, {}, null, (_, callback) => { arrived = callback; });
-if (ALONE) {
-  host.querySelector(".csp-viewer").dataset.alone = "1";
-  host.querySelector(".v-stagebar").inert = true;
-}
+if (ALONE) host.querySelector(".v-stagebar").inert = true;
 </script></body></html>
 """
 

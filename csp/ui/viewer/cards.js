@@ -106,14 +106,16 @@ const legendItems = (run, s, codes, look) => {
   const items = STATES.flatMap((name, code) => (counts[code] ? [make("li", {}, swatchOf(look.states[name]), make("span", { text: `${look.states[name].label}: ${counts[code]}` }))] : []));
   const [H, W] = run.size, [x0, y0, x1, y1] = run.crop;
   if (x0 > 1 || y0 > 1 || x1 < W - 1 || y1 < H - 1) items.push(make("li", {}, swatchOf(look.states.unseen), make("span", { text: look.states.unseen.label })));
-  const on = { mask: s.maskView !== "off", dense: s.dense && run.masks.dense, truth: s.truth && run.masks.truth };
-  for (const [name, shown] of Object.entries(on)) {
-    if (!shown) continue;
+  return [...items, ...lineItems(run, s, look)];
+};
+
+const lineItems = (run, s, look) => {
+  const on = { mask: s.maskView !== "off", dense: s.dense && run.masks.dense, truth: s.truth && run.masks.truth, ghost: s.ghost };
+  return Object.entries(on).filter(([, shown]) => shown).map(([name]) => {
     const line = make("span", { class: `v-swatch v-${name}-line`, "aria-hidden": "true" });
     line.style.setProperty("--tone", rgb(look.lines[name].color));
-    items.push(make("li", {}, line, make("span", { text: look.lines[name].label })));
-  }
-  return items;
+    return make("li", {}, line, make("span", { text: name === "ghost" ? s.ghost.label : look.lines[name].label }));
+  });
 };
 
 // Everything on the board as text: tokens that take part in the layer, by attention.

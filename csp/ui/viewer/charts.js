@@ -2,18 +2,20 @@
 const MARGIN = 8; // half a slider's thumb: charts, stage bar and slider share one axis of layers
 
 const stepChart = (run, width, look, height = 96) => {
-  const { L, N, stages, n_avg } = run, inner = width - 2 * MARGIN, bottom = height - 18;
+  const { L, N, stages, n_avg } = run, small = width < 120, inner = width - 2 * MARGIN, bottom = height - (small ? 4 : 18);
   const x = (layer) => MARGIN + (inner * layer) / L, y = (n) => bottom - ((bottom - 18) * n) / N;
   const text = stages.map((stage) => `${stage.title} ${stage.n} tokens in ${stage.L} layers`).join("; ");
   const chart = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Image tokens per layer: ${text}; mean ${tenth(n_avg)} of ${N}` });
   for (const stage of stages) {
     const x0 = x(stage.first), x1 = x(stage.first + stage.L);
     chart.append(svg("rect", { x: x0, y: y(stage.n), width: Math.max(0, x1 - x0 - 1), height: Math.max(1, bottom - y(stage.n)), fill: look.stages[stage.name] || look.stage }));
+    if (small) continue; // no letter fits
     const label = x1 - x0 > 110 ? `${stage.title} ${stage.n}` : stage.n;
     chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) - 4, "text-anchor": "middle" }, label));
     const end = stage.first + stage.L; // large text would leave the picture at its right edge
     chart.append(svg("text", { x: end === L ? width : x1, y: height - 4, "text-anchor": end === L ? "end" : "middle" }, end));
   }
+  if (small) return Object.assign(chart, { at: () => {} });
   chart.append(svg("line", { x1: MARGIN, x2: width - MARGIN, y1: y(n_avg), y2: y(n_avg), class: "v-mean" }));
   const last = stages[stages.length - 1];
   chart.append(svg("text", { x: width - MARGIN - 2, y: y(Math.max(n_avg, last.n)) - (last.n > n_avg ? 18 : 4), "text-anchor": "end" }, `N_avg ${tenth(n_avg)}`));

@@ -7,6 +7,7 @@ with textContent and on a canvas.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -16,19 +17,12 @@ from csp.render import palette
 from csp.ui.widgets import asset, pack
 
 SCRIPTS = (
-    "unpack",
-    "trace",
-    "paint",
-    "charts",
-    "cards",
-    "stagebar",
-    "panel",
-    "history",
-    "learn",
-    "viewer",
-    "wiring",
+    *("unpack", "trace", "paint", "charts", "panels", "cards", "stagebar", "export", "history", "learn"),
+    *("rail", "top", "choices", "bill", "whatif", "layout", "viewer", "sending", "wiring", "four", "replay", "start"),
 )
 """One function's body in this order: pure parts first, the wiring last."""
+GHOST = {"ghost": {"label": "mask before", "color": (170, 0, 120), "dash": (3, 3)}}
+"""The mask of the run before, beside that of a run with forced tokens."""
 PINS = (
     (0, 0, 0),
     palette.RESTORED.color,
@@ -72,20 +66,26 @@ def look() -> dict[str, Any]:
     lines = {"mask": palette.MASK, "dense": palette.DENSE, "truth": palette.TRUTH}
     return {
         "states": states,
-        "lines": {name: {"label": line.label, "color": line.color, "dash": line.dash} for name, line in lines.items()},
+        "lines": {name: {"label": line.label, "color": line.color, "dash": line.dash} for name, line in lines.items()} | GHOST,
         "mask_alpha": palette.MASK_ALPHA,
         "heat": palette.colormap().ravel().tolist(),
+        "heats": {name: palette.colormap(name).ravel().tolist() for name in palette.COLORMAPS},
         "stages": {name: palette.hex_of(color) for name, color in palette.STAGE_COLORS.items()},
         "stage": palette.hex_of(palette.OTHER_STAGE),
         "pins": PINS,
     }
 
 
-def component(value: dict[str, Any] | None = None, elem_id: str = "csp-viewer") -> gr.HTML:
-    """The viewer, holding a payload of `packing.payload`; updates are `pack`ed payloads.
+def component(
+    value: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
+    server: Sequence[Callable[..., Any]] = (),
+    elem_id: str = "csp-viewer",
+) -> gr.HTML:
+    """The board, holding a packet of `packing.payload`; `about` is what there is to choose from (`Board.about`).
 
-    Events, to be read through `gr.EventData`: `layers` {Lc, Ls} when the stage bar was moved, `force` {force}
-    to run again with tokens forced, `recall` {link} to set the controls to a run of the history.
+    Its script asks the functions in ``server``. Events: `tab` when another page is chosen, and `ask` with a request, to be
+    read through `gr.EventData`, where runs must pass through Gradio's queue (a GPU that is lent by the call).
     """
     return gr.HTML(
         value=pack(value or {}),
@@ -95,4 +95,6 @@ def component(value: dict[str, Any] | None = None, elem_id: str = "csp-viewer") 
         elem_id=elem_id,
         apply_default_css=False,
         look=json.dumps(look()),
+        about=pack(about),
+        server_functions=list(server),
     )

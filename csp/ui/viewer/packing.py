@@ -30,8 +30,8 @@ FINE = 32
 """Steps of one logit that travel: a threshold slider moves by tenths."""
 ABSENT = -1
 STATES = ("representative", "dormant", "restored", "survivor", "pruned")
-HEADS = 5_000
-"""Numbers of single heads that travel at most: the rows of a large model's heads would double the packet."""
+HEADS = 20_000
+"""Numbers of single heads that travel at most: 32 heads over 576 tokens and a little more."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ def payload(
 
     dense: the dense run of the same picture and query. truth: bool [H, W]. cls: float [N], the vision
     tower's [CLS] attention (Eq. 3). objects: bool [K, h, w] over the whole picture. What is not known is
-    left out, and the viewer says so. picture False: the reader has it already.
+    left out, and the viewer says so. picture: whether the picture travels as well.
     """
     trace = result.trace
     block = Block()
@@ -111,7 +111,7 @@ def payload(
         **(_tiled(result, size, pane) if result.trace.layout.tiles else {}),
         "arrays": block.index,
         "block": block.encoded(),
-        "picture": data_uri(whole.paste(_picture(result.request.image, pane)), 88) if picture else None,
+        "picture": data_uri(whole.paste(_picture(result.request.image, pane)), 88) if picture else "",
     }
 
 
@@ -162,7 +162,8 @@ def _head(result: Result, dense: Result | Dense | None, truth: NDArray[np.bool_]
             "I_rank": list(layout.I_rank),
         },
         "words": list(result.words),
-        "stages": [_stage(trace, record) for record in trace.stages],
+        "stages": [_stage(result, record) for record in trace.stages],
+        "ms": {name: round(float(value), 2) for name, value in result.ms.items()},
         "n_avg": trace.n_avg,
         "rank_layer": trace.rank_layer,
         "forced": {k: {o: list(p) for o, p in orders.items()} for k, orders in trace.forced.items()},
@@ -178,8 +179,9 @@ def _head(result: Result, dense: Result | Dense | None, truth: NDArray[np.bool_]
     }
 
 
-def _stage(trace: Trace, record: StageRecord) -> dict[str, Any]:
-    kind = views.kind(trace, record)
+def _stage(result: Result, record: StageRecord) -> dict[str, Any]:
+    kind = views.kind(result.trace, record)
+    last = record.layers[-1:]
     return {
         "name": record.name,
         "title": words.stage_title(record, kind),
@@ -189,6 +191,7 @@ def _stage(trace: Trace, record: StageRecord) -> dict[str, Any]:
         "n": record.n,
         "score": record.score_name if record.score is not None else "",
         "instances": record.instances,
+        "alt": words.alt_attention(result, last) if kind == "all" else words.alt_stage(result, record),
     }
 
 

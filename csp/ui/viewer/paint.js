@@ -5,7 +5,11 @@ const makeBoard = (base, over, look) => {
   const ctx = base.getContext("2d"), top = over.getContext("2d");
   const board = { run: null, k: 1, X: [], Y: [], cell: 1, picture: null };
   const canvas = (w, h) => Object.assign(document.createElement("canvas"), { width: Math.max(1, w), height: Math.max(1, h) });
-  const lut = Array.from({ length: 256 }, (_, i) => rgb(look.heat.slice(3 * i, 3 * i + 3)));
+  const luts = {};
+  const lutOf = (name) => {
+    const heat = look.heats?.[name] || look.heat;
+    return (luts[name] ||= Array.from({ length: 256 }, (_, i) => rgb(heat.slice(3 * i, 3 * i + 3))));
+  };
   let colour = null, grey = null, ground = "", overlay = null, lines = {};
 
   // The picture in grey, at its own size.
@@ -115,12 +119,14 @@ const makeBoard = (base, over, look) => {
     ctx.fill();
   };
 
-  // A ring inside each patch, edged in white so that it stands on any ground.
+  // A ring inside each patch, edged in white so that it stands on any ground. Where most patches have one it is thin and
+  // without its edge: the picture shows through.
   const rings = (g, patches, color, share) => {
     if (!patches.length) return;
-    const width = Math.max(1.5, board.cell * share);
-    for (const [style, line, inset] of [[rgb(color), width, width / 2], ["rgb(255 255 255 / 0.9)", 1, width + 0.5]]) {
-      if (line === 1 && width <= 2) continue;
+    const crowded = patches.length > board.run.N / 3;
+    const width = crowded ? Math.max(1, board.cell * share * 0.4) : Math.max(1.5, board.cell * share);
+    for (const [style, line, inset] of [[rgb(color, crowded ? 0.6 : 1), width, width / 2], ["rgb(255 255 255 / 0.9)", 1, width + 0.5]]) {
+      if (line === 1 && (crowded || width <= 2)) continue;
       g.strokeStyle = style;
       g.lineWidth = line;
       g.beginPath();
@@ -134,7 +140,9 @@ const makeBoard = (base, over, look) => {
 
   const texts = (g, pairs, share = 0.5, least = 8) => {
     if (!pairs.length) return;
-    const size = Math.max(least, Math.round(board.cell * share));
+    // a number never leaves its tile
+    const digits = Math.max(...pairs.map(([, text]) => String(text).length));
+    const size = Math.max(least, Math.min(Math.round(board.cell * share), Math.floor((board.cell - 3) / (0.6 * digits))));
     g.font = `600 ${size}px system-ui, sans-serif`;
     g.textAlign = "center";
     g.textBaseline = "middle";
@@ -169,7 +177,7 @@ const makeBoard = (base, over, look) => {
       rings(ctx, groups[code].filter((p) => centres.has(p)), state.color, state.ring);
     }
     const score = run[`score.${i}`];
-    if (score && run.stages[i].kind === "kept" && run.stages[i].n <= 64 && board.cell >= 15)
+    if (score && run.stages[i].kind === "kept" && run.stages[i].n <= 64 && board.cell >= 13)
       texts(ctx, groups[3].filter((p) => centres.has(p) && score[p] === score[p]).map((p) => [p, String(rankIn(score, p))]));
   };
 
@@ -188,14 +196,15 @@ const makeBoard = (base, over, look) => {
     texts(ctx, [...places].map(([id, all]) => [all[all.length >> 1], String(id)]), 0.62, 9);
   };
 
-  const drawHeat = (levels, codes, marks, opacity) => {
+  const drawHeat = (levels, codes, marks, opacity, cmap) => {
+    const lut = lutOf(cmap);
     ctx.drawImage(grey, 0, 0);
     const groups = grouped(codes);
     for (let p = 0; p < levels.length; p++) {
       const level = levels[p];
       if (level !== level) continue;
       // weak attention lets the picture through, strong attention covers it: the eye keeps its bearings
-      ctx.globalAlpha = opacity * (0.55 + 0.45 * level);
+      ctx.globalAlpha = opacity * (0.3 + 0.7 * level);
       ctx.fillStyle = lut[Math.round(255 * Math.min(Math.max(level, 0), 1))];
       ctx.fillRect(...box(p));
     }
@@ -210,11 +219,15 @@ const makeBoard = (base, over, look) => {
   // The tokens of one layer in one view. Returns what the legend needs to know.
   board.draw = (s) => {
     const { run } = board, codes = statesAt(run, s.layer);
+    if (s.view === "picture") {
+      ctx.drawImage(colour, 0, 0);
+      return { codes };
+    }
     if (s.view === "state") {
       drawStates(codes, s.layer);
       return { codes };
     }
-    const values = valuesAt(run, s.view, s.layer);
+    const values = valuesAt(run, s.view, s.layer, s.head);
     if (s.view === "instances") {
       drawInstances(values);
       return { codes, values };
@@ -228,7 +241,7 @@ const makeBoard = (base, over, look) => {
       const low = s.view === "positions" ? run.text.N_sys : 0;
       scale = { levels: flat(values, low, high), top: high, low, beyond: [] };
     }
-    drawHeat(scale.levels, still ? new Uint8Array(run.N).fill(ENTERED) : codes, heat ? largest(values, 5) : [], s.opacity);
+    drawHeat(scale.levels, still ? new Uint8Array(run.N).fill(ENTERED) : codes, heat ? largest(values, 5) : [], s.opacity, s.cmap);
     if (s.view === "positions" && board.cell >= 26)
       texts(ctx, Array.from(values, (v, p) => [p, v]).filter(([, v]) => v === v), 0.34, 9);
     return { codes, values, ...scale };
@@ -250,7 +263,9 @@ const makeBoard = (base, over, look) => {
     const image = g.createImageData(w, h), ours = s.mask, theirs = run.masks.dense;
     const put = (i, color, alpha) => image.data.set([color[0], color[1], color[2], 255 * alpha], 4 * i);
     for (let i = 0; i < run.pixels; i++) {
-      if (s.maskView === "fill") {
+      if (s.maskView === "spot") {
+        if (!ours[i]) put(i, [24, 28, 36], 0.62);
+      } else if (s.maskView === "fill") {
         if (ours[i]) put(i, look.lines.mask.color, look.mask_alpha);
         else put(i, [0, 0, 0], 0.35);
       } else if (ours[i] && theirs[i]) put(i, [255, 255, 255], 0.5);
@@ -268,17 +283,18 @@ const makeBoard = (base, over, look) => {
     top.clearRect(0, 0, over.width, over.height);
     top.lineJoin = "round";
     const difference = s.maskView === "difference" && run.masks.dense;
-    if (s.maskView === "fill" || difference) {
+    if (["fill", "spot"].includes(s.maskView) || difference) {
       const key = `${s.maskTurn} ${s.maskView}`;
       if (!overlay || overlay.key !== key) overlay = { key, image: pixels(s) };
       top.imageSmoothingEnabled = false;
       top.drawImage(overlay.image, 0, 0, over.width, over.height);
     }
-    const shown = { truth: s.truth, dense: s.dense, mask: s.maskView !== "off" && !difference };
+    // broken lines lie over the whole one: where outlines agree, each still shows
+    const shown = { mask: s.maskView !== "off" && !difference, dense: s.dense, truth: s.truth, ghost: !!s.ghost };
     for (const [name, wanted] of Object.entries(shown)) {
-      const mask = name === "mask" ? s.mask : run.masks[name];
-      if (!wanted || !mask) continue;
-      const key = name === "mask" ? `mask ${s.maskTurn} ${k}` : `${name} ${k}`;
+      const mask = name === "mask" ? s.mask : name === "ghost" ? s.ghost?.mask : run.masks[name];
+      if (!wanted || !mask || mask.length !== run.pixels) continue;
+      const key = name === "mask" ? `mask ${s.maskTurn} ${k}` : name === "ghost" ? `${s.ghost.key} ${k}` : `${name} ${k}`;
       if (lines[name]?.key !== key) lines[name] = { key, path: outline(name, mask) };
       const width = Math.max(1.5, Math.max(over.width, over.height) / 260), line = look.lines[name];
       top.setLineDash(line.dash.map((d) => (d * width) / 2));
@@ -289,6 +305,18 @@ const makeBoard = (base, over, look) => {
       top.lineWidth = width;
       top.stroke(lines[name].path);
       top.setLineDash([]);
+    }
+    // what leaving a token out costs, as its colour; those that are enough by themselves are ringed
+    if (s.costs) {
+      const most = Math.max(0.05, ...s.costs.values()), lut = lutOf("magma");
+      for (const [p, cost] of s.costs) {
+        top.globalAlpha = 0.85;
+        top.fillStyle = lut[Math.round(40 + 215 * Math.min(1, Math.max(0, cost / most)))];
+        top.fillRect(...box(p));
+      }
+      top.globalAlpha = 1;
+      rings(top, s.enough || [], [255, 255, 255], 0.14);
+      texts(top, [...s.costs].filter(([, cost]) => cost >= 0.005).map(([p, cost]) => [p, cost.toFixed(2).replace("0.", ".")]), 0.45);
     }
     const marks = [...s.forced.keep.map((p) => [p, "+"]), ...s.forced.drop.map((p) => [p, "\u00d7"])];
     rings(top, marks.map(([p]) => p), [170, 0, 120], 0.12);

@@ -1,6 +1,7 @@
-// L cells, two handles: where clustering ends and where scattering ends. What is left is pruning, so Lc + Ls + Lp = L.
-const makeStageBar = (host, look, commit) => {
-  const bar = { L: 1, N: 1, Lc: 0, Ls: 0, Nc: 1, Np: 1, dragging: null };
+// L cells by stage. For the method of three stages two handles: where clustering ends and where scattering ends; what is left
+// is pruning, so Lc + Ls + Lp = L. Other methods' plans are only shown.
+const makeStageBar = (host, look, commit, during = () => {}) => {
+  const bar = { L: 1, N: 1, Lc: 0, Ls: 0, Nc: 1, Np: 1, dragging: null, free: true };
   const names = ["clustering", "scattering", "pruning"], symbols = ["Lc", "Ls", "Lp"];
   const parts = names.map((name) => {
     const node = make("span", { class: "v-part" });
@@ -11,10 +12,7 @@ const makeStageBar = (host, look, commit) => {
     make("span", { class: "v-handle", role: "slider", tabindex: "0", "aria-label": label, "data-handle": i, "aria-orientation": "horizontal" }),
   );
   const track = make("div", { class: "v-track" }, ...parts, ...handles);
-  const plan = make("p", { class: "v-plan" });
-  host.replaceChildren(track, plan);
-
-  const mean = () => (bar.Lc * Math.min(bar.Nc, bar.N) + bar.Ls * bar.N + (bar.L - bar.Lc - bar.Ls) * Math.min(bar.Np, bar.N)) / bar.L;
+  host.replaceChildren(track);
 
   bar.draw = () => {
     const { L, Lc, Ls } = bar, layers = [Lc, Ls, L - Lc - Ls], ends = [Lc, Lc + Ls];
@@ -22,7 +20,9 @@ const makeStageBar = (host, look, commit) => {
     parts.forEach((node, i) => {
       node.style.left = `${(100 * from) / L}%`;
       node.style.width = `${(100 * layers[i]) / L}%`;
-      node.textContent = layers[i] ? `${symbols[i]} ${layers[i]}` : "";
+      const n = Math.min([bar.Nc, bar.N, bar.Np][i], bar.N);
+      node.textContent = layers[i] ? `${symbols[i]} ${layers[i]} \u00d7 ${n}` : "";
+      node.title = layers[i] ? `${names[i]}: ${layers[i]} layers on ${n} image tokens` : "";
       from += layers[i];
     });
     track.style.setProperty("--cell", `${100 / L}%`);
@@ -33,7 +33,20 @@ const makeStageBar = (host, look, commit) => {
       node.setAttribute("aria-valuenow", ends[i]);
       node.setAttribute("aria-valuetext", `layer ${ends[i]}: Lc ${Lc}, Ls ${Ls}, Lp ${L - Lc - Ls}`);
     });
-    plan.textContent = `Lc ${Lc} + Ls ${Ls} + Lp ${L - Lc - Ls} = ${L}; plans N_avg ${mean().toFixed(1)} with Nc ${bar.Nc}, Np ${bar.Np}`;
+  };
+
+  // A plan of any stages [{name, L, n}], without handles.
+  bar.show = (stages, L) => {
+    let from = 0;
+    bar.free = false;
+    const shown = stages.map(({ name, title, L: layers, n }) => {
+      const node = make("span", { class: "v-part", title: `${title || name}: ${layers} layers on ${n ?? "some"} image tokens`, text: `${layers} \u00d7 ${n ?? "?"}` });
+      Object.assign(node.style, { left: `${(100 * from) / L}%`, width: `${(100 * layers) / L}%`, background: look.stages[name] || look.stage });
+      from += layers;
+      return node;
+    });
+    track.style.setProperty("--cell", `${100 / L}%`);
+    track.replaceChildren(...shown);
   };
 
   // A handle may push the other, never pass it; at least one layer must run before tokens can be ranked.
@@ -45,21 +58,26 @@ const makeStageBar = (host, look, commit) => {
     bar.Lc = ends[0];
     bar.Ls = ends[1] - ends[0];
     bar.draw();
+    during({ Lc: bar.Lc, Ls: bar.Ls });
   };
 
   bar.set = (knobs) => {
     Object.assign(bar, knobs);
     bar.Lc = Math.min(Math.max(bar.Lc, 0), bar.L);
     bar.Ls = Math.min(Math.max(bar.Ls, 0), bar.L - bar.Lc);
+    bar.free = true;
+    if (parts[0].parentNode !== track) track.replaceChildren(...parts, ...handles);
     bar.draw();
   };
 
+  bar.draw();
   const done = () => commit({ Lc: bar.Lc, Ls: bar.Ls });
   const layerAt = (event) => {
     const { left, width } = track.getBoundingClientRect();
     return Math.round(((event.clientX - left) / width) * bar.L);
   };
   track.addEventListener("pointerdown", (event) => {
+    if (!bar.free) return;
     const to = layerAt(event), ends = [bar.Lc, bar.Lc + bar.Ls];
     const own = event.target.dataset.handle;
     // stacked handles: the one that can still move that way

@@ -44,17 +44,22 @@ const VIEWS = {
   compute: { key: "4", label: "Compute", help: "layers that each patch took part in so far (Eq. 9)" },
   cls: { key: "5", label: "CLS", help: "the vision tower's own [CLS] attention (Eq. 3)" },
   instances: { key: "6", label: "Instances", help: "the object that covers at least half of each patch" },
+  picture: { key: "8", label: "Picture", help: "the picture alone" },
   positions: { key: "7", label: "Positions", help: "rotary position ids: kept through pruning (Eq. 6)" },
 };
 
 const has = (run, view) => (view === "cls" ? !!run.cls : view === "instances" ? !!run.instance : true);
 
-const valuesAt = (run, view, layer) => {
-  if (view === "attention") return run.attention[layer];
+// One head's row where the ranking layer kept it, else the mean over heads.
+const headAt = (run, layer, head) => (head >= 0 && run.heads && layer === run.rank_layer + 1 ? run.heads.subarray(head * run.N, (head + 1) * run.N) : null);
+
+const valuesAt = (run, view, layer, head = -1) => {
+  if (view === "attention") return headAt(run, layer, head) || run.attention[layer];
   if (view === "age") return agesAt(run, layer);
   if (view === "compute") return computeAt(run, layer);
   if (view === "positions") return positionsAt(run, layer);
   if (view === "cls") return run.cls || new Float32Array(run.N).fill(NaN);
+  if (view === "picture") return new Float32Array(run.N).fill(NaN);
   if (view === "instances") return run.instance ? Float32Array.from(run.instance, (id) => id || NaN) : new Float32Array(run.N).fill(NaN);
   return statesAt(run, layer);
 };

@@ -63,7 +63,7 @@ const toSvg = (board, s, look) => {
     shown.forEach((level, p) => {
       if (level !== level) return;
       const i = 3 * Math.round(255 * Math.min(Math.max(level, 0), 1));
-      const tip = svg("rect", { ...at(p), fill: rgb(look.heat.slice(i, i + 3)), "fill-opacity": (s.opacity * (0.55 + 0.45 * level)).toFixed(3) });
+      const tip = svg("rect", { ...at(p), fill: rgb(look.heat.slice(i, i + 3)), "fill-opacity": (s.opacity * (0.3 + 0.7 * level)).toFixed(3) });
       tip.append(svg("title", {}, `${tokenName(run, p)}: ${valueWords(run, s.view, values[p])}`));
       g.append(tip);
     });
