@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (
     BertConfig,
     GroundingDinoConfig,
@@ -113,6 +114,11 @@ def test_products_are_counted_as_products() -> None:
     assert macs == 3 * 4 * 5 and result.shape == (3, 5)
     conv = torch.nn.Conv2d(2, 3, 3, padding=1, bias=False)
     assert counted(lambda: conv(torch.ones(1, 2, 8, 8)))[1] == 3 * 2 * 9 * 64
+    # Attention by the fused kernel of a CPU, and by plain products.
+    q = torch.ones(1, 2, 5, 8)
+    for kernel in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
+        with sdpa_kernel(kernel):
+            assert counted(lambda: torch.nn.functional.scaled_dot_product_attention(q, q, q))[1] == 2 * 2 * 5 * 5 * 8
 
 
 @pytest.mark.parametrize("side", [100, 432, 0])
