@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from csp.ui import permalink
+from csp.ui import builder, permalink
 from csp.ui.explore import FILES, Explore
 from csp.ui.payload import Payload
 from csp.ui.saved import reopen
 
-FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters")
+FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure")
 """What the script may call, by name; each takes one mapping and gives one."""
 PRESET_TABLES = (1, 6)
 REPEATS = 5
@@ -180,6 +180,13 @@ class Board:
     def matters(self, asked: Payload) -> Payload:
         """What leaving each survivor out costs."""
         return self.explore.matters(**asked)
+
+    def figure(self, asked: Payload) -> Payload:
+        """The paper's Figure 5 of chosen `rows`, each the settings of a run."""
+        rows = asked.pop("rows", None)
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise ValueError("rows must be the settings of runs: choose runs of this visit")
+        return builder.build(self.explore, [self.received(row) for row in rows[: builder.MOST_ROWS + 1]], asked)
 
     def _function(self, name: str) -> Callable[[Any], Payload]:
         def function(sent: Any = None) -> Payload:

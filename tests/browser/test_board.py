@@ -373,3 +373,21 @@ def test_the_self_check_reads_the_run(page: Page):
     assert rows.count() >= 6
     assert page.locator(".v-checks tr[data-good='0']").count() == 0
     expect(page.locator(".v-checks")).to_contain_text("[SEG]")
+
+
+def test_figure_5_is_built_from_runs_of_the_visit(page: Page):
+    ask(page, "the bench")
+    page.locator(".v-builder").click()
+    dialog = page.get_by_role("dialog", name="Figure 5")
+    assert dialog.locator("input[name=row]").count() == 2
+    dialog.locator("input[name=cluster][value=cls]").uncheck()
+    with page.expect_download() as caught:
+        dialog.get_by_role("button", name="SVG").click()
+    assert caught.value.suggested_filename == "csp-figure5.svg"
+    expect(dialog).to_contain_text("csp-figure5.svg,")
+    for box in dialog.locator("input[name=row]").all():
+        box.uncheck()
+    dialog.get_by_role("button", name="PDF").click()
+    expect(dialog).to_contain_text("choose 1 to 6 runs")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()

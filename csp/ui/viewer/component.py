@@ -17,7 +17,7 @@ from csp.render import palette
 from csp.ui.widgets import asset, pack
 
 SCRIPTS = (
-    *("unpack", "trace", "paint", "charts", "panels", "cards", "stagebar", "export", "history", "learn"),
+    *("unpack", "trace", "paint", "charts", "panels", "cards", "stagebar", "export", "history", "builder", "steps", "learn"),
     *("rail", "top", "choices", "bill", "whatif", "layout", "viewer", "sending", "wiring", "four", "replay", "start"),
 )
 """One function's body in this order: pure parts first, the wiring last."""

@@ -131,7 +131,7 @@ const makeHistory = (show, recall) => {
         nodes.push(image);
       }
     } else if (history.runs.length > 1) nodes.push(make("p", { class: "v-hint", text: "A and B on two runs: B flips between them." }));
-    host.replaceChildren(...nodes);
+    host.replaceChildren(...nodes, ...(history.more ? [history.more] : []));
   };
 
   // The last unforced run with the settings of a forced one.

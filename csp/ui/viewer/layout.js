@@ -22,7 +22,7 @@ const layout = (anew = false) => {
   } else {
     const frame = getComputedStyle(main), inner = main.clientWidth - parseFloat(frame.paddingLeft) - parseFloat(frame.paddingRight);
     const taken = [...main.children].filter((one) => one !== center && one !== $("side") && one.offsetWidth).reduce((sum, one) => sum + one.offsetWidth + GAP, 0);
-    const room = inner - taken - (learn && large ? 0 : 178 + GAP);
+    const room = inner - taken - (178 + GAP);
     const tall = main.clientHeight - parseFloat(frame.paddingTop) - parseFloat(frame.paddingBottom) - $("time").offsetHeight - 4;
     const { side: fitted, cols } = panels.fit(room, Math.max(260, tall), GAP, CAPTION);
     side = fitted;
@@ -31,7 +31,7 @@ const layout = (anew = false) => {
     center.style.width = `${wide}px`;
     root.style.setProperty("--p", `${side}px`);
     root.style.setProperty("--cols", cols);
-    if (large) fitBoard(Math.min(tall - CAPTION - 6, wide - Math.min(250, wide * 0.34) - GAP), tall - CAPTION - 6);
+    if (large) fitBoard(Math.min(tall - CAPTION - 6, learn ? wide : wide - Math.min(250, wide * 0.34) - GAP), tall - CAPTION - 6);
   }
   if (phone) center.style.width = "";
   ink = getComputedStyle(root).color;

@@ -321,6 +321,11 @@ const makeBoard = (base, over, look) => {
     const marks = [...s.forced.keep.map((p) => [p, "+"]), ...s.forced.drop.map((p) => [p, "\u00d7"])];
     rings(top, marks.map(([p]) => p), [170, 0, 120], 0.12);
     texts(top, marks, 0.8, 11);
+    // what a symbol of the lecture stands for
+    if (s.lit?.length) {
+      rings(top, s.lit, [0, 0, 0], 0.22);
+      rings(top, s.lit, [255, 214, 0], 0.14);
+    }
     s.pins.forEach((p, i) => {
       rings(top, [p], [0, 0, 0], 0.16);
       rings(top, [p], look.pins[i % look.pins.length], 0.1);

@@ -1,22 +1,16 @@
 // The page at work: the bars, the rail and the server put together; what a link asks for; the first run.
-let lectured = false;
-const toTab = (name) => {
+const toTab = (name, at = null) => {
+  const page = document.querySelector("#csp-page"), learn = name === "learn", before = root.dataset.tab;
   root.dataset.tab = name;
-  const page = document.querySelector("#csp-page"), learn = name === "learn";
   if (page) page.dataset.tab = name;
   root.dataset.mode = learn ? "learn" : "board";
-  // a step may have hidden the outlines: the board does not keep that to itself
-  if (!learn && s.maskView === "off" && run) set(OUTLINES);
-  if (!learn && lectured && run) set({ large: null });
-  lectured = learn;
   $("lesson").hidden = !learn;
   top?.tab(name);
   if (!["board", "learn"].includes(name)) trigger("tab", { name });
+  // a step has its own settings and view: the board does not keep them to itself
+  if (before === "learn" && !learn) lesson.leave();
   requestAnimationFrame(() => {
-    if (run && learn) {
-      if (!s.large) set({ large: panels.at(Math.min(2, panels.list.length - 3)) });
-      lesson.go(lesson.step, true);
-    }
+    if (learn && before !== "learn") lesson.enter(at);
     layout(true);
     address();
   });
@@ -59,7 +53,7 @@ const linked = () => {
   if (/^\d{1,3}$/.test(params.get("head") || "")) s.head = +params.get("head");
   if (VIEWS[params.get("show")]) s.view = params.get("show");
   if (/^\d{1,3}$/.test(params.get("at") || "")) Object.assign(s, { layer: +params.get("at"), told: true, scrubbed: true });
-  if (/^[1-8]$/.test(params.get("step") || "")) lesson.go(+params.get("step"), false);
+  if (/^\d{1,2}$/.test(params.get("step") || "")) lesson.go(+params.get("step"), false);
 };
 
 const live = !!about;
@@ -146,7 +140,7 @@ const begin = async () => {
     if (told && !told.error && told.notes?.length) sending.error(told.notes.join(" "));
     if (!first.block && first.status) $("told").textContent = first.status;
   }
-  if (about.tabs.includes(wanted.tab)) toTab(wanted.tab);
+  if (about.tabs.includes(wanted.tab)) toTab(wanted.tab, s.told ? { layer: s.layer, view: s.view } : null);
   if (params.get("large")) set({ large: params.get("large"), ...(s.told ? { layer: s.layer, view: s.view } : {}) });
   rail.plan();
   sending.publish();

@@ -9,7 +9,7 @@ const MASKS = ["outline", "fill", "difference", "off"], SCALES = ["sqrt", "linea
 const s = {
   layer: 0, scrubbed: false, view: "state", scale: "sqrt", sinks: 0, opacity: 0.85, cmap: Object.keys(look.heats || { "": 0 })[0], head: -1,
   maskView: "outline", dense: true, truth: true, threshold: 0, mask: null, maskTurn: 0, ghost: null,
-  at: -1, rest: -1, pins: [], force: {}, forced: { keep: [], drop: [] }, table: false, present: false, playing: 0, large: null,
+  at: -1, rest: -1, pins: [], force: {}, forced: { keep: [], drop: [] }, table: false, present: false, playing: 0, large: null, lit: [],
 };
 let ink = "#888", run = null, turn = 0, cards = new Map(), steps = null, words = null, bend = null, drawn = null, settled = false, side = 0;
 
@@ -28,8 +28,44 @@ const [tableButton] = toggle("table", "Table", "L: tokens of this layer as text"
 const viewButtons = choice($("views"), "view", Object.entries(VIEWS).map(([name, { label, key, help }]) => [name, label, `${key}: ${help}`]));
 roving($("views"));
 
-const lesson = makeLessons($("lesson"), (change) => set(change), () => address());
+// What the lecture asks of the page; the rail and the server come later in this script.
+const lecture = {
+  live: () => live,
+  state: () => s,
+  asked: () => rail.asked,
+  label: () => about.methods.find((one) => one.name === rail.asked.method)?.label,
+  knobs: () => about?.methods.find((one) => one.name === "csp")?.knobs || [],
+  defaults: () => Object.fromEntries(lecture.knobs().map((knob) => [knob.name, about.start.method === "csp" ? about.start.knobs[knob.name] ?? knob.default : knob.default])),
+  // another method has other panels
+  show: (change) => set(run && change.large && !panels.get(change.large) ? { ...change, large: panels.at(1) } : change),
+  moved: () => address(),
+  light: (patches, symbol) => {
+    set({ lit: patches });
+    root.dataset.lit = symbol || "";
+  },
+  method: (name) => rail.set({ method: name }),
+  knob: (knobs, how) => {
+    rail.set({ method: "csp", knobs });
+    sending.moved(how);
+    if (how === "set" && root.hasAttribute("data-stale")) sending.wish();
+  },
+  settle: (knobs) => lecture.knob(knobs, "set"),
+  restore: (asked) => {
+    rail.set({ method: asked.method, knobs: asked.knobs });
+    sending.moved("set");
+    if (root.hasAttribute("data-stale")) sending.wish();
+  },
+  // the plan with the fewest tokens: the last of the paper's presets for this shape, or one made from the bounds
+  fewest: () => {
+    const found = Object.entries(about.presets).filter(([text, row]) => row.method === "csp" && /90\s*%/.test(text)).pop();
+    const { Nc, Ls, Np } = lecture.defaults();
+    return found ? { text: found[0], knobs: found[1].knobs } : { text: "a quarter of the tokens", knobs: { Nc: Math.max(1, Nc >> 2), Ls: Math.max(1, Ls >> 1), Np: Math.max(1, Np >> 2) } };
+  },
+};
+const lesson = makeLessons($("lesson"), lecture);
 const history = makeHistory((entry) => enter(entry), (entry) => sending.recall(entry));
+if (about && typeof server !== "undefined" && server.figure)
+  history.more = makeBuilder(history, { clusters: () => lecture.knobs().find((knob) => knob.name === "cluster")?.choices || [], make: (asked) => server_.figure(asked) });
 
 // Parts of the page that follow `s`; each is cheap, all together are what "drawing a layer" means.
 const drawTokens = () => {
@@ -151,7 +187,7 @@ const set = (change) => {
   if (moved("layer", "view", "scale", "sinks", "opacity", "table", "cmap", "head", "threshold", "dense", "truth", "ghost", "scrubbed")) drawTokens();
   if (moved("maskView") && !moved("layer", "view")) drawSide();
   if (moved("at", "pins", "force", "layer")) dealCards();
-  if (moved("at", "pins", "maskView", "dense", "truth", "threshold", "force", "layer", "ghost", "large")) drawMarks();
+  if (moved("at", "pins", "maskView", "dense", "truth", "threshold", "force", "layer", "ghost", "large", "lit")) drawMarks();
   if (moved("force", "large")) drawForce();
   if (moved("threshold")) drawScores();
   if (moved("view", "scale", "sinks", "maskView", "dense", "truth", "table", "present", "cmap", "head", "large")) buttons();
