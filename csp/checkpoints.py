@@ -38,6 +38,7 @@ from csp.models.sa2va import is_sa2va, parts_of as sa2va_parts, sa2va_sizes
 from csp.models.sam import sam_sizes
 from csp.models.tiling import MOST_TILES
 from csp.models.weights import LoadReport, fill, read_json, read_parts
+from csp.tuned import attach
 
 EMBEDDED = ("park",)
 SMALLER = 'load with dtype="bfloat16" or "float16", quantize="8bit" or "4bit", offload_sam=True, or a smaller model'
@@ -57,6 +58,7 @@ def load(
     report: LoadReport | None = None,
     backend: str = "plain",
     max_tiles: int | None = None,
+    head: str | Path | None = None,
 ) -> LisaSegmenter:
     """Load a model by name ("park"), folder or hub id ("xinlai/LISA-7B-v1").
 
@@ -73,6 +75,7 @@ def load(
     the decoder's layers are run: "plain", "onednn" (float32 on a CPU) or "compiled" (`csp.models.backends`).
     Sa2VA's folder ("ByteDance/Sa2VA-1B") holds its tower; `sam` is then a variant of SAM 2 ("hiera_l"), a JSON file or a
     mapping of its sizes, and `max_tiles` (default 12) bounds the tiles that a picture is cut into, 256 image tokens each.
+    `head` is a folder of `csp.tune`: the mask head tuned under a plan, which becomes the model's default method.
 
     Raises ValueError naming what is missing or does not fit, before anything large is read where possible.
     """
@@ -86,6 +89,8 @@ def load(
         bits.check(quantize, target)
     report = report or LoadReport(str(folder))
     if is_sa2va(config):
+        if head is not None:
+            raise ValueError(f"a tuned head is for LISA's mask decoder, which Sa2VA has not: leave head={str(head)!r} out")
         if clip is not None:
             raise ValueError(f"Sa2VA has its own vision tower: leave clip={str(clip)!r} out")
         tiles = MOST_TILES if max_tiles is None else check_integer("max_tiles", max_tiles, 1, MOST_TILES)
@@ -115,16 +120,16 @@ def load(
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
     fcs = build_mlp(parts.pop("fcs", {}), nn.ReLU, "model.text_hidden_fcs.0", report)
     lm_head = build_lm_head(llm, parts.pop("lm_head", {}), bool(config.get("tie_word_embeddings")), report)
-    head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
+    mask_head = build_mask_head(sizes, parts.pop("sam", {}), target, report, offload=offload_sam)
     check_widths(llm, tower, projector, fcs, sizes)
-    return LisaSegmenter(
+    model = LisaSegmenter(
         resolve,
         own.get("name") or Path(name).name,
         llm,
         tower,
         projector,
         fcs,
-        head,
+        mask_head,
         prompter,
         detector,
         seg_row=own.get("seg_row", "before"),
@@ -132,6 +137,9 @@ def load(
         lm_head=lm_head,
         layers=run_layers(llm),
     )
+    if head is not None:
+        attach(model, head)
+    return model
 
 
 def on_cpu() -> dict[str, str]:

@@ -302,6 +302,48 @@ class DataSource:
         }  # fmt: skip
 
 
+class Several:
+    """Several sources one after the other, without the pictures whose names are in ``left_out``."""
+
+    def __init__(self, sources: tuple[Source, ...], left_out: frozenset[str] = frozenset()) -> None:
+        self.sources, self.left_out = sources, left_out
+        self._places = [
+            (source, index)
+            for source in sources
+            for index in range(len(source))
+            if not isinstance(source, DataSource) or source.picture(index) not in left_out
+        ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Several, (self.sources, self.left_out)
+
+    @property
+    def name(self) -> str:
+        return " + ".join(source.name for source in self.sources)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def picture(self, index: int) -> str:
+        source, place = self._places[index]
+        return f"{source.name}/{source.picture(place)}"
+
+    def samples(self, index: int) -> tuple[Sample, ...]:
+        source, place = self._places[index]
+        return source.samples(place)
+
+    def fingerprint(self, index: int) -> str:
+        source, place = self._places[index]
+        return source.fingerprint(place)
+
+    def describe(self) -> dict[str, Any]:
+        left = hashlib.sha256("\n".join(sorted(self.left_out)).encode()).hexdigest()
+        return {
+            "source": self.name, "pictures": len(self), "of": [source.describe() for source in self.sources],
+            "pictures of val and test left out": left,
+        }  # fmt: skip
+
+
 def source_named(name: str, root: str | Path | None, overlap: str, limit: int | None, seed: int) -> Source:
     """A data set by its name, or a folder of one's own: triples in ``samples.jsonl``, ReasonSeg's format or COCO's."""
     if Path(name).is_dir() and (Path(name) / "samples.jsonl").is_file():
