@@ -19,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = "show the saved runs of a folder (csp.record makes one) and load no model; else the variable CSP_RUNS says"
     parser.add_argument("--runs", metavar="FOLDER", default=os.environ.get("CSP_RUNS"), help=runs)
     parser.add_argument("--instances", help="for Seg-First: a YOLO folder or .pt file, or one on the hub (default: the model's)")
+    parser.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
+    parser.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file (default: the model's)")
+    parser.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan")
     parser.add_argument("--dtype", help="float32, bfloat16 or float16")
     parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
     parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = runnable(args.model) if "SPACE_ID" in os.environ else args.model
     if name != args.model:
         print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)
-    told = ("device", "instances", "dtype", "quantize", "offload_sam", "max_tiles")
+    told = ("device", "clip", "sam", "head", "instances", "dtype", "quantize", "offload_sam", "max_tiles")
     how = {name: getattr(args, name) for name in told} | {"backend": backend}
     try:
         session = Session(csp.load(name, **suited(name, how)))

@@ -17,6 +17,8 @@ VERBS = {
     "inspect": "what a checkpoint's folder holds, and what it lacks",
     "record": "runs for a gallery that needs no model",
     "data": "data sets in a folder: checked, shown",
+    "tune": "the mask head tuned under a plan",
+    "search": "the plan found for a budget",
     "space": "the folder of a Hugging Face Space",
     "bench": "speed on the machine at hand",
 }

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from csp.samples import Source
 
 
+LEAST_GATED = 100
+"""Pictures from which on a bound says something of the weights and not of the draw; fewer are judged with --gate alone."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     from csp.evaluation.suites import SUITES
@@ -103,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--threads", type=int, default=1, help="threads of each process (default: 1)")
     main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
+    main.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
     add_knobs(main)
@@ -182,7 +187,7 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     if args["instances"] and model.instances is None:
         raise ValueError(f"{model.name} has no instance proposer: leave --instances out")
     runs = runs_of(args, model)
-    weights = provenance.fingerprint(provenance.model_folders(args["model"], args["clip"]))
+    weights = weights_of(args)
     header = header_of(weights, source, runs)
     job = Job(args["model"], source, runs, options, args["threads"], readers_of(args, model))
     who, name, device, proposer = rank(), model.name, str(model.device), model.instances
@@ -215,7 +220,7 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
         told["instances"] = proposed.as_dict()
         found.append(ablations.recall_gate(proposed))
     told["gates"] = ablations.gate_dicts(found)
-    if args["ablate"] and found:
+    if found and (args["gate"] or (args["ablate"] and len(source) >= LEAST_GATED)):
         print("\n" + "\n".join(map(str, found)))
     name_bad(found_rows.bad)
     told |= provenance.record(device, argv, began)
@@ -251,7 +256,7 @@ def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -
     del model
     folder, weights = (
         args["docs"] / "results",
-        provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
+        weights_of(args),
     )
     if who.first:
         frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
@@ -327,6 +332,14 @@ def name_bad(bad: Mapping[str, str]) -> None:
         print(f"\n{len(bad)} pictures could not be scored and are in no number: {first}", file=sys.stderr)
 
 
+def weights_of(args: Mapping[str, Any]) -> str:
+    """Of the model's files, a tuned head's among them."""
+    from csp.evaluation import provenance
+
+    folders = provenance.model_folders(args["model"], args["clip"])
+    return provenance.fingerprint([*folders, *([Path(args["head"])] if args["head"] else [])])
+
+
 def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, Any]:
     """What rows are rows of: kept with them, so that no two evaluations are mixed."""
     return {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
@@ -337,7 +350,7 @@ def options_of(args: dict[str, Any]) -> dict[str, Any]:
     from csp.evaluation.ranks import rank
 
     device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
-    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam") if args[key] is not None}
+    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam", "head") if args[key] is not None}
 
 
 def summary(report: Report) -> list[str]:

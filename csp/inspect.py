@@ -7,6 +7,7 @@ is missing, what it will take in memory, and where [SEG], the image and the row 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -224,7 +225,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"inspect: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    print(json.dumps(asdict(found), indent=1) if args.json else report(found))
+    try:
+        print(json.dumps(asdict(found), indent=1) if args.json else report(found), flush=True)
+    except BrokenPipeError:  # a reader that has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if found.problems else 0
 
 

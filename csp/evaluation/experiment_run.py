@@ -52,7 +52,8 @@ def run(
     who, folder = rank(), args["out"] or Path("out/paper")
     chosen = experiments.tables(model.N, model.L, args["tables"], tuple(range(args["seeds"])), args["data_root"] is None)
     there, missing = sources(experiments.columns(chosen), args)
-    weights = provenance.fingerprint(provenance.model_folders(args["model"], args["clip"]))
+    folders = provenance.model_folders(args["model"], args["clip"])
+    weights = provenance.fingerprint([*folders, *([Path(args["head"])] if args["head"] else [])])
     tallies: dict[str, Tally] = {}
     done: dict[str, Rows] = {}
     for column, source in there.items():
