@@ -15,7 +15,7 @@ from fake_session import FakeSession
 from PIL import Image
 
 from csp.types import Result
-from csp.ui.album import EXAMPLES, Album
+from csp.ui.album import EXAMPLES, Album, plain
 from csp.ui.board import presets
 from csp.ui.explore import FILES, PARK_ONLY, Explore
 from csp.ui.payload import lands, objects_hit
@@ -268,6 +268,17 @@ def test_the_album_keeps_a_bounded_number_of_scenes():
     assert album.truth("", "anything") is None
     query = album.suggestions(5)[0].text
     assert album.truth("scene:5", f" {query} ").dtype == bool
+
+
+def test_suggestions_are_plain_english_and_keep_their_truth():
+    album = Album()
+    assert plain("who can say hello , the one nearest to the middle") == "who can say hello, the one nearest to the middle"
+    assert plain("purple ball") == "the purple ball" and plain("i want to talk") == "I want to talk" and plain("a cup") == "a cup"
+    for number in range(8):
+        for one in album.suggestions(number):
+            assert " ," not in one.text and album.truth(f"scene:{number}", one.text) is not None
+    source, query = album.examples()[0]
+    assert (source, query) == ("scene:0", "the purple ball")
 
 
 def test_presets_are_the_papers_rows(explore):

@@ -293,6 +293,13 @@ def test_what_the_board_calls_validates_all_the_same(url):
     assert asked("about", {})[0] == 404, "nothing else is called from outside"
 
 
+def test_the_page_is_small_on_its_way(url):
+    request = urllib.request.Request(url + "/", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["content-encoding"] == "gzip"
+        assert len(answer.read()) < 400_000
+
+
 def test_only_run_has_a_name_of_its_own(url):
     with urllib.request.urlopen(url + "/config") as stream:
         config = json.load(stream)

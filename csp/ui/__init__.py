@@ -62,6 +62,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     from csp.ui.api import FIRST, LATER
     from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
+    from csp.ui.squeeze import Squeezed
     from csp.ui.widgets import asset
 
     font = ["system-ui", "sans-serif"]
@@ -82,7 +83,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     return {
         "theme": theme,
         "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
-        "app_kwargs": {"middleware": [guard, completed]},
+        "app_kwargs": {"middleware": [guard, completed, Middleware(Squeezed)]},
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,
         "max_file_size": MAX_UPLOAD,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from acts import last, settle
 from fake_session import FakeSession
 from playwright.sync_api import Browser, Page, expect
 from serving import page as serve
@@ -79,12 +80,12 @@ def test_it_opens_filled_with_a_mask_of_every_method(compared: Page):
     expect(ours).to_contain_text("35.5 ms")
     expect(compared.locator(".csp-compare .csp-told")).to_contain_text(f"{len(METHODS)} of {len(METHODS)} methods at N_avg 73")
     assert compared.locator(".csp-compare img").count() == 0, "nothing was drawn on the server"
-    expect(compared.locator("#csp-main")).to_be_hidden()
+    expect(compared.locator(".v-main")).to_be_hidden()
 
 
 def test_a_second_visit_keeps_the_last_comparison(compared: Page, served):
     before = len(served[1].requests)
-    tab(compared, "Explore")
+    tab(compared, "Board")
     tab(compared, "Compare")
     state(compared, "compare", "done")
     compared.wait_for_timeout(700)
@@ -94,7 +95,7 @@ def test_a_second_visit_keeps_the_last_comparison(compared: Page, served):
 def test_what_changes_marks_it_stale_and_says_what(compared: Page):
     root, told = compared.locator(".csp-compare"), compared.locator(".csp-compare .csp-told")
     expect(root).not_to_have_attribute("data-stale", "")
-    compared.locator("#in_query textarea, #in_query input").first.fill("a bench")
+    compared.locator("#in_query textarea").fill("a bench")
     expect(told).to_contain_text("query has changed since: press Compare")
     expect(root).to_have_attribute("data-stale", "")
     for button in compared.locator(".c-tile .csp-open").all():
@@ -115,12 +116,13 @@ def test_what_changes_marks_it_stale_and_says_what(compared: Page):
 
 def test_another_picture_and_another_knob_mark_it_stale(compared: Page):
     told = compared.locator(".csp-compare .csp-told")
-    tab(compared, "Explore")
+    tab(compared, "Board")
     box = compared.locator("#in_Nc input[type=number]")
     box.fill("128")
     box.press("Tab")
     tab(compared, "Compare")
     expect(told).to_contain_text("settings have changed since")
+    compared.locator(".v-picture").click()
     compared.locator(".csp-gallery button").nth(2).click()
     expect(told).to_contain_text("picture")
     expect(compared.locator(".c-tile .csp-open").first).to_be_disabled()
@@ -219,9 +221,10 @@ def test_two_side_by_side(compared: Page):
 
 def test_a_row_opens_on_the_board(compared: Page, served):
     compared.get_by_role("button", name="Open FastV on the board").click()
-    expect(compared.locator("#in_method input")).to_have_value("FastV")
-    expect(compared.locator("#csp-main")).to_be_visible()
-    assert (served[1].requests[-1].method, served[1].requests[-1].knobs["R"]) == ("fastv", 61)
+    expect(compared.locator("#in_method select")).to_have_value("fastv")
+    expect(compared.locator(".v-main")).to_be_visible()
+    settle(compared)
+    assert (last(served[1]).method, last(served[1]).knobs["R"]) == ("fastv", 61)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900)])
@@ -259,7 +262,7 @@ def test_the_budget_follows_the_board(page: Page):
     box = page.locator("#in_Nc input[type=number]")
     box.fill("128")
     box.press("Tab")
-    expect(page.locator(".csp-results:not([data-stale])")).to_contain_text("128")
+    expect(page.locator("figure[data-panel=clustering]")).to_contain_text("128 of 256")
     tab(page, "Compare")
     page.locator("#do_same").click()
     expect(page.locator("#in_target input[type=number]")).to_have_value("89")
@@ -313,12 +316,12 @@ def test_it_opens_filled_with_the_shipped_curves(page: Page, served):
 def test_a_moved_board_marks_a_sweep_stale_but_not_what_was_shipped(page: Page):
     tab(page, "Trade-off")
     root, told = page.locator(".csp-tradeoff"), page.locator(".csp-tradeoff .csp-told")
-    page.locator("#in_query textarea, #in_query input").first.fill("a bench")
+    page.locator("#in_query textarea").fill("a bench")
     page.wait_for_timeout(300)
     expect(root).not_to_have_attribute("data-stale", "")
     sweep(page)
     expect(root).not_to_have_attribute("data-stale", "")
-    page.locator("#in_query textarea, #in_query input").first.fill("a tree")
+    page.locator("#in_query textarea").fill("a tree")
     expect(told).to_contain_text("query has changed since: press Sweep")
     expect(root).to_have_attribute("data-stale", "")
 
@@ -365,14 +368,14 @@ def test_axes(swept: Page):
     assert swept.locator('.csp-point[data-curve^="paper"]').count() == 0, "the paper prints none"
 
 
-def test_a_point_loads_into_explore(swept: Page):
+def test_a_point_loads_onto_the_board(swept: Page):
     point = swept.locator('.csp-point[data-curve="LVLM_CSP"]').first
     label = point.get_attribute("data-label")
     point.click()
-    expect(swept.get_by_role("tab", name="Explore", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(swept.get_by_role("tab", name="Board", exact=True)).to_have_attribute("aria-selected", "true")
     Nc = label.split("Nc = ")[1].split(";")[0]
     expect(swept.locator("#in_Nc input[type=number]")).to_have_value(Nc)
-    expect(swept.locator("#in_method input")).to_have_value("LVLM_CSP")
+    expect(swept.locator("#in_method select")).to_have_value("csp")
 
 
 def test_points_by_keyboard_and_as_a_table(swept: Page, served):
@@ -384,8 +387,9 @@ def test_points_by_keyboard_and_as_a_table(swept: Page, served):
     swept.locator(".csp-points summary").click()
     expect(swept.locator(".csp-points tbody tr").nth(60)).to_be_visible()
     swept.get_by_role("button", name="Open PruMerge: n = 63", exact=False).click()
-    expect(swept.locator("#in_method input")).to_have_value("PruMerge")
-    assert (served[1].requests[-1].method, served[1].requests[-1].knobs["n"]) == ("prumerge", 63)
+    expect(swept.locator("#in_method select")).to_have_value("prumerge")
+    settle(swept)
+    assert (last(served[1]).method, last(served[1]).knobs["n"]) == ("prumerge", 63)
 
 
 def test_one_knob_on_scenes(page: Page, tmp_path: Path):

@@ -84,7 +84,9 @@ const makeWords = (run) => {
     const row = run.A_text.subarray((s.layer - 1) * n, s.layer * n), top = Math.max(...row) || 1;
     items.forEach((item, i) => {
       item.style.setProperty("--share", (row[i] / top).toFixed(3));
-      item.lastChild.textContent = percent(row[i]);
+      // the bar tells how much; a number only where it says something
+      item.lastChild.textContent = row[i] >= 0.001 ? percent(row[i]) : "";
+      item.title = `${percent(row[i])} of [SEG]'s attention`;
     });
     const words = row.reduce((a, b) => a + b, 0);
     const image = run.attention[s.layer].reduce((a, b) => a + (b === b ? b : 0), 0);

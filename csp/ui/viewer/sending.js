@@ -32,6 +32,7 @@ const makeSending = (top, rail) => {
   // One run, now or after the one under way; of several wishes meanwhile the last. The same wish twice is one.
   sending.wish = (more = {}) => {
     if (!sending.can) return;
+    publish();
     clearTimeout(resting);
     clearTimeout(quiet);
     const wish = { asked: { ...sending.asked(), ...more }, key: key(), more: Object.keys(more).length > 0 };
