@@ -9,8 +9,8 @@ const fact = (list, name) => {
 };
 
 const tokenName = (run, patch) => {
-  const [r, c] = rowCol(run, patch);
-  return `row ${r + 1}, column ${c + 1}`;
+  const [i, r, c] = placeOf(run, patch), of = viewName(run, i);
+  return `row ${r + 1}, column ${c + 1}${of && ` of ${of === "thumbnail" ? "the thumbnail" : of}`}`;
 };
 
 const way = (run, patch, look) =>
@@ -124,11 +124,11 @@ const lineItems = (run, s, look) => {
 const tokenTable = (run, s, look) => {
   const values = s.layer ? run.attention[s.layer] : valuesAt(run, "positions", 0);
   const order = s.layer ? largest(values, run.N) : Array.from(values, (_, p) => p);
-  const heads = ["token", "row", "column", "position", "state", "A_SEG", "age"];
+  const heads = ["token", ...(run.views ? ["view"] : []), "row", "column", "position", "state", "A_SEG", "age"];
   const ids = positionsAt(run, s.layer), codes = statesAt(run, s.layer), age = agesAt(run, s.layer);
   const rows = order.map((p) => {
-    const [r, c] = rowCol(run, p), state = codes[p] === ENTERED ? "enters" : look.states[STATES[codes[p]]].label;
-    const cells = [r + 1, c + 1, ids[p], state, s.layer ? percent(values[p]) : "", age[p]];
+    const [i, r, c] = placeOf(run, p), state = codes[p] === ENTERED ? "enters" : look.states[STATES[codes[p]]].label;
+    const cells = [...(run.views ? [viewName(run, i)] : []), r + 1, c + 1, ids[p], state, s.layer ? percent(values[p]) : "", age[p]];
     return make("tr", {}, make("th", { scope: "row", text: p }), ...cells.map((text) => make("td", { text: String(text) })));
   });
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })));

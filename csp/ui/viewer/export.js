@@ -34,11 +34,11 @@ const toPng = (board, base, over, s) => {
 };
 
 const toSvg = (board, s, look) => {
-  const { run } = board, [h, w] = run.size, [x0, y0, x1, y1] = run.crop, [rows, cols] = run.grid;
-  const cw = (x1 - x0) / cols, ch = (y1 - y0) / rows, room = 26;
+  const { run } = board, [h, w] = run.size;
+  const [left, , right] = boxOf(run, 0), cw = right - left, room = 26;
   const at = (p) => {
-    const [r, c] = rowCol(run, p);
-    return { x: +(x0 + c * cw).toFixed(2), y: +(y0 + r * ch).toFixed(2), width: +cw.toFixed(2), height: +ch.toFixed(2) };
+    const [x, y, right, bottom] = boxOf(run, p);
+    return { x: +x.toFixed(2), y: +y.toFixed(2), width: +(right - x).toFixed(2), height: +(bottom - y).toFixed(2) };
   };
   const out = svg("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${w} ${h + room}`, width: w, height: h + room });
   out.append(svg("title", {}, captionOf(run, s)), svg("image", { href: run.picture, width: w, height: h }));

@@ -3,7 +3,7 @@ const rgb = (color, alpha = 1) => `rgb(${color[0]} ${color[1]} ${color[2]} / ${a
 
 const makeBoard = (base, over, look) => {
   const ctx = base.getContext("2d"), top = over.getContext("2d");
-  const board = { run: null, k: 1, X: [], Y: [], cell: 1, picture: null };
+  const board = { run: null, k: 1, edges: [], cell: 1, picture: null };
   const canvas = (w, h) => Object.assign(document.createElement("canvas"), { width: Math.max(1, w), height: Math.max(1, h) });
   const luts = {};
   const lutOf = (name) => {
@@ -22,6 +22,24 @@ const makeBoard = (base, over, look) => {
     return out;
   };
 
+  // Around the thumbnail there is no picture: the page shows through, and a word says what it is.
+  const beside = (g, run, k, w, h) => {
+    const [tall, wide] = run.pane, [x0, y0, x1, y1] = run.views[run.views.length - 1].map((edge) => edge * k);
+    const empty = new Path2D();
+    empty.rect(0, 0, w, h);
+    empty.rect(0, 0, wide * k, tall * k);
+    empty.rect(x0, y0, x1 - x0, y1 - y0);
+    g.save();
+    g.clip(empty, "evenodd");
+    g.clearRect(0, 0, w, h);
+    g.restore();
+    const size = Math.max(11, Math.min(w, h) / 28);
+    g.font = `${size}px system-ui, sans-serif`;
+    g.fillStyle = getComputedStyle(base).color;
+    g.textBaseline = "top";
+    x0 < 1 ? g.fillText("thumbnail", x1 + size / 2, y0) : g.fillText("thumbnail", x0, y1 + size / 3);
+  };
+
   // The picture in colour and in grey at the board's size, the part that the tower never saw hatched in both. Kept while
   // the picture stays: a slider that moves brings runs of the same one.
   const grounds = () => {
@@ -35,6 +53,7 @@ const makeBoard = (base, over, look) => {
     for (const [ground, picture] of [[colour, board.picture], [grey, greyed()]]) {
       const g = ground.getContext("2d");
       g.drawImage(picture, 0, 0, w, h);
+      if (run.pane) beside(g, run, k, w, h);
       if (x0 < 1 && y0 < 1 && x1 > w - 1 && y1 > h - 1) continue;
       g.save();
       const outside = new Path2D();
@@ -71,11 +90,10 @@ const makeBoard = (base, over, look) => {
       one.style.width = `${w * css}px`;
       one.style.height = `${h * css}px`;
     }
-    const [x0, y0, x1, y1] = run.crop, [rows, cols] = run.grid;
     Object.assign(board, { k, drawn: run });
-    board.X = Array.from({ length: cols + 1 }, (_, c) => Math.round((x0 + ((x1 - x0) * c) / cols) * k));
-    board.Y = Array.from({ length: rows + 1 }, (_, r) => Math.round((y0 + ((y1 - y0) * r) / rows) * k));
-    board.cell = Math.min(board.X[1] - board.X[0], board.Y[1] - board.Y[0]);
+    const edges = (from, to, n) => Array.from({ length: n + 1 }, (_, i) => Math.round((from + ((to - from) * i) / n) * k));
+    board.edges = viewsOf(run).map(([x0, y0, x1, y1, rows, cols]) => ({ X: edges(x0, x1, cols), Y: edges(y0, y1, rows) }));
+    board.cell = Math.min(...board.edges.flatMap(({ X, Y }) => [X[1] - X[0], Y[1] - Y[0]]));
     grounds();
     return true;
   };
@@ -96,8 +114,8 @@ const makeBoard = (base, over, look) => {
   };
 
   const box = (patch) => {
-    const [r, c] = rowCol(board.run, patch);
-    return [board.X[c], board.Y[r], board.X[c + 1] - board.X[c], board.Y[r + 1] - board.Y[r]];
+    const [i, r, c] = placeOf(board.run, patch), { X, Y } = board.edges[i];
+    return [X[c], Y[r], X[c + 1] - X[c], Y[r + 1] - Y[r]];
   };
 
   const veil = (patches, name) => {
@@ -262,7 +280,10 @@ const makeBoard = (base, over, look) => {
     const { run } = board, [h, w] = run.size, out = canvas(w, h), g = out.getContext("2d");
     const image = g.createImageData(w, h), ours = s.mask, theirs = run.masks.dense;
     const put = (i, color, alpha) => image.data.set([color[0], color[1], color[2], 255 * alpha], 4 * i);
-    for (let i = 0; i < run.pixels; i++) {
+    const [tall, wide] = run.pane || run.size;
+    for (let i = 0; i < tall * w; i++) {
+      // a thumbnail beside the picture has no mask
+      if (i % w >= wide) continue;
       if (s.maskView === "spot") {
         if (!ours[i]) put(i, [24, 28, 36], 0.62);
       } else if (s.maskView === "fill") {
@@ -343,9 +364,14 @@ const makeBoard = (base, over, look) => {
   // The patch under a point in CSS pixels of the canvas, -1 outside the crop.
   board.patchAt = (x, y) => {
     const ratio = base.width / base.getBoundingClientRect().width;
-    const c = board.X.findIndex((edge, i) => x * ratio >= edge && x * ratio < board.X[i + 1]);
-    const r = board.Y.findIndex((edge, i) => y * ratio >= edge && y * ratio < board.Y[i + 1]);
-    return r < 0 || c < 0 ? -1 : r * board.run.grid[1] + c;
+    const within = (edges, at) => edges.findIndex((edge, i) => at * ratio >= edge && at * ratio < edges[i + 1]);
+    let first = 0;
+    for (const { X, Y } of board.edges) {
+      const c = within(X, x), r = within(Y, y);
+      if (r >= 0 && c >= 0) return first + r * (X.length - 1) + c;
+      first += (X.length - 1) * (Y.length - 1);
+    }
+    return -1;
   };
 
   board.box = box;

@@ -27,7 +27,7 @@ const scoreWords = (run, mask = run.masks.mask, threshold = 0) => {
 const agreement = (a, b) => (a.some(Boolean) || b.some(Boolean) ? iouOf(a, b) : "both empty");
 
 const captionFor = (run, panel, s, look) => {
-  if (panel.id === "seen") return `${run.grid[0]} \u00d7 ${run.grid[1]} patches${cropped(run) ? ", hatched: not seen" : ""}`;
+  if (panel.id === "seen") return `${gridWords(run)} patches${cropped(run) ? ", hatched: not seen" : ""}`;
   if (panel.id === "mask") {
     const scores = scoreWords(run, s.mask, s.threshold);
     return s.mask.some(Boolean) ? (scores.length ? `IoU ${scores.join(", ")}` : "") : "empty";
@@ -35,6 +35,13 @@ const captionFor = (run, panel, s, look) => {
   if (panel.id === "steps") return `N_avg ${tenth(Math.round(10 * run.n_avg) / 10)} of ${run.N}`;
   const stage = run.stages[panel.stage];
   return panel.view === "attention" ? `${stage.n} tokens, ${spanWords(stage)}: A_SEG` : `${stage.n} of ${run.N}, ${spanWords(stage)}`;
+};
+
+// "16 x 16", or how many tiles of that.
+const gridWords = (run) => {
+  if (!run.views) return run.grid.join(" \u00d7 ");
+  const [, , , , rows, cols] = run.views[0];
+  return `${run.views.length - 1} tiles and a thumbnail of ${rows} \u00d7 ${cols}`;
 };
 
 const cropped = (run) => {

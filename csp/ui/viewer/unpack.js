@@ -73,6 +73,21 @@ const runOf = async (data) => {
 };
 
 const part = (run, name, i) => run[name].subarray(i * run.N, (i + 1) * run.N);
+// What the tower looked at, on the board: [x0, y0, x1, y1, rows, columns, whether it is the thumbnail], in the tokens' order.
+const viewsOf = (run) => run.views || [[...run.crop, ...run.grid, 0]];
+// The view that a patch belongs to, and its row and column there.
+const placeOf = (run, patch) => {
+  const views = viewsOf(run);
+  let i = 0;
+  for (; patch >= views[i][4] * views[i][5]; i++) patch -= views[i][4] * views[i][5];
+  return [i, Math.floor(patch / views[i][5]), patch % views[i][5]];
+};
+const viewName = (run, i) => (!run.views ? "" : run.views[i][6] ? "thumbnail" : `tile ${i + 1}`);
+// A patch on the board at the picture's size: left, top, right, bottom.
+const boxOf = (run, patch) => {
+  const [i, r, c] = placeOf(run, patch), [x0, y0, x1, y1, rows, cols] = viewsOf(run)[i];
+  return [x0 + ((x1 - x0) * c) / cols, y0 + ((y1 - y0) * r) / rows, x0 + ((x1 - x0) * (c + 1)) / cols, y0 + ((y1 - y0) * (r + 1)) / rows];
+};
 const rowCol = (run, patch) => [Math.floor(patch / run.grid[1]), patch % run.grid[1]];
 
 // The four places of SAM's coarse map behind one pixel along one axis, with weights: up to the square, cut, resize.
@@ -96,9 +111,9 @@ const taps = (low, square, cut, out) => {
 // Logits at the picture's size, as Result.full_logits makes them; made once, when a threshold is first moved.
 const fullLogits = (run) => {
   if (run.full) return run.full;
-  const [h, w] = run.logitShape, [H, W] = run.size;
+  const [h, w] = run.logitShape, [H, W] = run.pane || run.size, wide = run.size[1];
   const y = taps(h, run.sam.size, run.sam.input[0], H), x = taps(w, run.sam.size, run.sam.input[1], W);
-  const tall = new Float32Array(H * w), full = new Float32Array(H * W);
+  const tall = new Float32Array(H * w), full = new Float32Array(run.pixels).fill(-1e9);
   for (let i = 0; i < H; i++)
     for (let k = 0; k < 4; k++) {
       const weight = y.weights[4 * i + k], from = y.places[4 * i + k] * w;
@@ -108,7 +123,7 @@ const fullLogits = (run) => {
     for (let j = 0; j < W; j++) {
       let sum = 0;
       for (let k = 0; k < 4; k++) sum += x.weights[4 * j + k] * tall[i * w + x.places[4 * j + k]];
-      full[i * W + j] = sum;
+      full[i * wide + j] = sum;
     }
   return (run.full = full);
 };
