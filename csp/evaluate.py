@@ -161,10 +161,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     from csp.evaluation.ranks import alone_of
 
-    args["jobs"] = max(args["jobs"], alone_of())
     for name in ("jobs", "threads", "seeds"):
         if args[name] < 1:
             raise ValueError(f"--{name} must be 1 or more, got {args[name]}")
+    args["jobs"] = max(args["jobs"], alone_of())
     args["ablate"] |= args["gate"]
     if args["suite"] == "paper":
         return _paper(args, argv)

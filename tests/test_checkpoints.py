@@ -145,7 +145,7 @@ def test_instances_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
     assert find_instances("Ultralytics/YOLO11/yolo11n-seg.pt") == tmp_path / "yolo11n-seg.pt"
     assert asked == [("Ultralytics/YOLO11", ["yolo11n-seg.pt"])]
-    for other in (None, False, "nowhere", "a/b", tmp_path):
+    for other in (None, False, "nowhere", tmp_path):
         assert find_instances(other) == other
 
 
@@ -279,7 +279,7 @@ def test_sizes_of_sam_may_be_given_by_hand(folder: Path) -> None:
     [
         ({"device": "gpu"}, "device must be auto, cpu"),
         ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16"),
-        ({"instances": "nowhere"}, "instances must be a folder with one YOLO yaml"),
+        ({"instances": "nowhere"}, "instances must be an RF-DETR or GroundingDINO folder or hub id, a folder with one YOLO yaml"),
         ({"sam": "vit_z"}, "sam must be one of"),
     ],
 )

@@ -95,11 +95,11 @@ def test_a_folder_of_triples(park_folder: Path, tmp_path: Path, capsys: pytest.C
         (["--method", "prune"], "--method must be one of full, csp"),
         (["--method", "csp", "--Lc", "many"], "Lc must be an integer"),
         (["--method", "csp"], "Lc"),
-        (["--data", "nowhere"], "nowhere has no samples.jsonl"),
+        (["--data", "nowhere"], "'nowhere' is no data set and no folder: give one of refcoco"),
         (["--suite", "table6"], "256 image tokens and 32 layers, this model has 64 and 4"),
         (["--suite", "table9"], "invalid choice"),
         (["--suite", "table1", "--family", "absent"], "another --family than absent"),
-        (["--suite", "table1", "--data", str(Path(__file__).parent / "data/own")], "has no samples.jsonl"),
+        (["--suite", "table1", "--data", str(Path(__file__).parent / "data/own")], "is no data set and no folder"),
         (["--frames", "3"], "--help lists the options"),
     ],
 )
