@@ -63,12 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()
     import csp
-    from csp.session import Session, runnable
+    from csp.session import Session, runnable, suited
     from csp.ui import build, gpu_is_lent, launch_options, offer
 
     # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
     backend = "plain" if gpu_is_lent() else args.backend
-    from csp.checkpoints import suited
     name = runnable(args.model) if "SPACE_ID" in os.environ else args.model
     if name != args.model:
         print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)

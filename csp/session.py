@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from csp import images
+from csp.checkpoints import suited as suited
 from csp.checks import check_integer
 from csp.flops import cost
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values

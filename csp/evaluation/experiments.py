@@ -96,7 +96,7 @@ def _table(number: int, shape: str, N: int, L: int, seeds: Sequence[int], on_par
     rows = [TableRow("Dense", (Run(DENSE, Full()),), next((k for k in keys if PRESETS[k].method == "full"), _dense(shape)))]
     for key in keys:
         preset = PRESETS[key]
-        if preset.method != "full":
+        if METHODS[preset.method] is not Full:
             method = build(METHODS[preset.method], preset.knobs or {})
             rows.append(_row(_label(key), method, seeds, key, preset.note))
     rows += _controls(number, keys, N, L, seeds)

@@ -219,13 +219,19 @@ def _after(seeds: tuple[int, ...]) -> tuple[Line, ...]:
     for key, preset in AFTER.items():
         _, _, variant = key.removeprefix("after/").partition("/")[2].partition("/")
         label = METHODS[preset.method].label + (f", {variant}" if variant else "")
+        official = build(METHODS[preset.method], preset.knobs or {})
         for words, turned in (("", {}), (", own positions", {"positions": "original"})):
             method = build(METHODS[preset.method], {**(preset.knobs or {}), **turned})
             needs = getattr(method, "space", "") == "clip" and getattr(method, "relevance", "") != "none"
-            # IVC-Prune keeps positions itself.
-            if not (words and preset.method == "ivcprune"):
+            # A rule that keeps positions by itself has no second row.
+            if not words or _positions(method) != _positions(official):
                 rows.append(_line(label + words, method, seeds, words=needs))
     return tuple(rows)
+
+
+def _positions(method: Method) -> list[str]:
+    N, L = SHAPES[SHAPE].N, SHAPES[SHAPE].L
+    return [stage.positions for stage in method.plan(N, L)]
 
 
 def that_run(lines: Iterable[Line], words: bool, guide: bool) -> tuple[tuple[Line, ...], tuple[str, ...]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 24 * 2**20
 """Of a request's body; a picture sent as text (a data URL) takes a third more than its file."""
 _SLACK = 2**16
+_HEARD_OUT = 4
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix")
 # The page's components are made from text by the browser (Gradio's own way), which takes inline scripts and eval; nothing comes
@@ -72,6 +73,9 @@ class Guard:
             return
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told) > self.most:
+            # A browser that is still sending shows a broken connection in place of the answer: hear it out, within reason.
+            if int(told) <= _HEARD_OUT * self.most:
+                await _heard_out(receive)
             await _refuse(send, 413, self._too_long(int(told)))
             return
         seen, begun, over = 0, False, False
@@ -122,6 +126,14 @@ def _host(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].lower()
+
+
+async def _heard_out(receive: Receive) -> None:
+    """Take the rest of a body and keep none of it."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 async def _refuse(send: Send, status: int, words: str) -> None:

@@ -23,6 +23,8 @@ RESERVED = ("query", "method", "seed", "picked", *LOOKS, *PICTURES)
 LONGEST = 512
 PICKED = 2000
 """Characters of `picked`, knobs as JSON in older links."""
+OPENS = "csp"
+"""The method of a page that is told none."""
 
 
 def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
@@ -32,8 +34,8 @@ def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     if kind in PICTURES:
         out[kind] = name
     out["query"] = str(controls["query"]).strip()
-    method = str(controls.get("method", "csp"))
-    if method != "csp":
+    method = str(controls.get("method", OPENS))
+    if method != OPENS:
         out["method"] = method
     knobs = controls.get("knobs") or {}
     for knob in explore.methods[method].knobs:
@@ -62,7 +64,7 @@ def read(explore: Explore, params: Mapping[str, str]) -> tuple[dict[str, Any], l
     for name, check in _checks(explore).items():
         take(name, check, controls, name)
     told = controls.pop("picked", {})
-    method = controls.get("method", told.get("method", "csp"))
+    method = controls.get("method", told.get("method", OPENS))
     knobs: dict[str, Any] = {}
     for knob in explore.methods[method].knobs:
         take(_name(knob.name), lambda text, knob=knob: knob.check(knob.parse(text)), knobs, knob.name)  # type: ignore[misc]
