@@ -17,7 +17,7 @@ import numpy as np
 
 from csp import images
 from csp.checks import read_json
-from csp.park import language, scenes
+from csp.park import language, scenes, worlds
 from csp.types import Template
 
 SIZES = ("<1 %", "1-4 %", ">4 %")
@@ -91,15 +91,19 @@ class Source(Protocol):
 class ParkSource:
     """One query per family and picture of the drawn park; picture i is number ``first + i`` of ``split``.
 
-    ``families`` empty means all. Raises ValueError for an unknown family or split.
+    ``families`` empty means all. ``world`` is the one that the model was trained on. Raises ValueError for an unknown family,
+    split or world.
     """
 
     split: str = "test"
     count: int = 1000
     first: int = 0
     families: tuple[str, ...] = ()
+    world: int = 1
 
     def __post_init__(self) -> None:
+        if self.world not in worlds.WORLDS:
+            raise ValueError(f"world must be one of {', '.join(map(str, worlds.WORLDS))}, got {self.world}")
         for family in self.families:
             if family not in language.FAMILIES:
                 raise ValueError(f"family must be one of {', '.join(language.FAMILIES)}, got {family!r}")
@@ -111,7 +115,7 @@ class ParkSource:
 
     @property
     def name(self) -> str:
-        return f"park/{self.split}"
+        return f"park/{self.split}" if self.world == 1 else f"park{self.world}/{self.split}"
 
     def __len__(self) -> int:
         return self.count
@@ -119,15 +123,15 @@ class ParkSource:
     def picture(self, index: int) -> str:
         return f"{self.split}-{self.first + index}"
 
-    def scene(self, index: int) -> scenes.Scene:
+    def scene(self, index: int) -> Any:
         """The drawn scene behind picture ``index``, with its instance map."""
-        return scenes.scene(self.first + index, self.split)
+        return worlds.scene(self.world, self.first + index, self.split)
 
     def samples(self, index: int) -> tuple[Sample, ...]:
         scene, name = self.scene(index), self.picture(index)
         return tuple(
             Sample(name, number, scene.image, q.text, scene.mask(q.targets), q.family, q.held)
-            for number, q in enumerate(language.queries(scene, each=1))
+            for number, q in enumerate(worlds.asked(self.world, scene))
             if self._wanted(q.family)
         )
 

@@ -1,8 +1,9 @@
-"""Training code of the embedded model: what it optimises is what ships."""
+"""Training code of the embedded model: what it optimises is what ships, no loss names a layer, and a run can be gone on from."""
 
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,155 +11,182 @@ import numpy as np
 import pytest
 import torch
 
-from csp.park import language, words
-from csp.park.scenes import Scene, scene
-from csp.park.training import deep, late, parts, reason, sam as sam_stage, tower as tower_stage
-from csp.park.training.data import Pool, pool
+from csp.park import train
+from csp.park.training import checkpoint, depth, objectives, packing, parts, seeing, segmenter, teaching, vision
+from csp.park.training.clock import Clock
+from csp.park.training.data import FINE, Pool, drawn, pool
+from csp.park.training.decoder import Look, Reasoner, Shape
+from csp.park.training.facts import Facts, of_pool, shares
+from csp.park.upcoming import language, words
+
+EACH = {"ref": 2, "refg": 2, "intent": 2, "absent": 1}
 
 
 @pytest.fixture(scope="module")
-def scenes() -> list[Scene]:
-    return [scene(seed, "train", 224) for seed in range(3)]
+def few() -> Pool:
+    return drawn("train", range(3))
 
 
 @pytest.fixture(scope="module")
-def table() -> np.ndarray:
-    return late.code_table(parts.sam())
+def known(few: Pool) -> list[Facts]:
+    return of_pool(few, seeing.code_table())
 
 
 @pytest.fixture(scope="module")
-def batch(scenes: list[Scene], table: np.ndarray) -> reason.Batch:
-    known = [tower_stage.facts(s.instances, len(s.objects), table) for s in scenes]
-    return reason.Packer(words.build())(
-        known, [s.objects for s in scenes], [language.queries(s, each=2) for s in scenes]
-    )
+def asked(few: Pool) -> list[list[language.Query]]:
+    return [language.queries(few.park(i), each=EACH) for i in range(3)]
 
 
 @pytest.fixture(scope="module")
-def model() -> reason.Reasoner:
+def batch(few: Pool, known: list[Facts], asked: list[list[language.Query]]) -> packing.Batch:
+    return packing.Packer(words.build())(known, [few.park(i) for i in range(3)], asked)
+
+
+@pytest.fixture(scope="module")
+def model() -> Reasoner:
     torch.manual_seed(0)
-    return reason.Reasoner(reason.Shape(), words.build().get_vocab_size(), 128, 128).eval()
+    return teaching.fresh(Shape(depth=4)).eval()
 
 
-def test_packed_queries_run_as_the_decoder_runs_them_alone(batch: reason.Batch, model: reason.Reasoner) -> None:
+def test_packed_queries_run_as_the_decoder_runs_them_alone(
+    batch: packing.Batch, asked: list[list[language.Query]], model: Reasoner
+) -> None:
     seen = torch.randn(3, 256, 128)
-    system = torch.tensor(reason.Packer(words.build()).system)
+    system = torch.tensor(packing.Packer(words.build()).system)
     with torch.no_grad():
-        packed = model(seen, system, batch)["code"]
+        packed = model(seen, system, batch, low=torch.float32)
         for b, m in ((0, 0), (1, 3), (2, 1)):
-            end = int(batch.rows[b, m])
-            start = int(batch.rows[b, m - 1]) + 1 if m else 0
-            text = torch.cat([system, batch.ids[b, start : end + 1]])
+            packer = packing.Packer(words.build())
+            text = torch.cat([system, torch.tensor(packer._tokens(asked[b][m].text, None) + packer.after)])
             embeds = model.llm.embed_tokens(text)
             n = len(system)
             whole = torch.cat([embeds[:n], model.projector(seen[b]), embeds[n:]])[None]
-            state = model.llm(inputs_embeds=whole).last_hidden_state[0, -1]
-            assert torch.allclose(model.fcs(state), packed[b, m], atol=2e-4)
+            model.llm.set_attn_implementation("eager")
+            out = model.llm(inputs_embeds=whole, output_attentions=True)
+            assert torch.allclose(model.fcs(out.last_hidden_state[0, -1]), packed["code"][b, m], atol=2e-4)
+            row = out.attentions[2][0, :, -1, n : n + 256].mean(0)
+            assert torch.allclose(row, packed["A2"][b, m], atol=1e-5)
+        coarse = model(seen, system, batch)["code"]
+    assert float((coarse - packed["code"])[batch.real].abs().mean() / packed["code"][batch.real].std()) < 0.05
 
 
-def test_deeper_is_nearly_the_same_function(batch: reason.Batch, model: reason.Reasoner) -> None:
-    seen, system = torch.randn(3, 256, 128), torch.tensor(reason.Packer(words.build()).system)
+def test_deeper_is_nearly_the_same_function(batch: packing.Batch, model: Reasoner) -> None:
+    seen, system = torch.randn(3, 256, 128), torch.tensor(packing.Packer(words.build()).system)
     calm = copy.deepcopy(model)  # small steps, as of a trained decoder: repeating a layer is then one longer step
     for layer in calm.llm.layers:
         layer.self_attn.o_proj.weight.data *= 0.1
         layer.mlp.down_proj.weight.data *= 0.1
-    deeper = late.deepen(calm, deep.REPEATS, dict(deep.LOOK), deep.HALF).eval()
-    assert len(deeper.llm.layers) == 32 == sum(deep.REPEATS)
+    deeper = depth.deepen(calm).eval()
+    assert len(deeper.llm.layers) == 32
     with torch.no_grad():
-        plain, more = calm(seen, system, batch)["code"], deeper(seen, system, batch)["code"]
-        none = calm.fcs(calm.llm.norm(calm.llm.embed_tokens.weight[int(batch.ids[0, batch.rows[0, 0]])]))
+        plain = calm(seen, system, batch, low=torch.float32)["code"]
+        more = deeper(seen, system, batch, low=torch.float32)["code"]
+        none = calm.fcs(calm.normal(calm.llm.embed_tokens.weight[int(batch.ids[0, batch.rows[0, 0]])]))
     moved = (plain - none)[batch.real].abs().mean()
     assert float((plain - more)[batch.real].abs().mean() / moved) < 0.1
-    first, second = calm.llm.layers[0], deeper.llm.layers[1]
-    assert torch.equal(second.mlp.down_proj.weight * 2, first.mlp.down_proj.weight)
+    with pytest.raises(ValueError, match="4 layers can be repeated to a multiple"):
+        depth.deepen(calm, 30)
 
 
-def test_facts_and_batch_agree_with_the_map(scenes: list[Scene], batch: reason.Batch, table: np.ndarray) -> None:
-    s = scenes[0]
-    shares = tower_stage.shares(s.instances, len(s.objects), 16)
-    for k in range(len(s.objects)):
-        mask = s.instances == k + 1
-        assert shares[k].sum() / 256 == pytest.approx(mask.mean(), rel=1e-5)
-        assert shares[k].reshape(16, 16)[3, 5] == pytest.approx(mask[42:56, 70:84].mean(), abs=1e-6)
-    asked = language.queries(s, each=2)
-    for m, q in enumerate(asked):
-        mask = torch.from_numpy(s.mask(q.targets))
+def test_no_loss_names_a_layer() -> None:
+    """Which layers the losses read is drawn evenly from the range in which grounding should stand, 4 to 31."""
+    g = np.random.default_rng(0)
+    looks = [Look.draw(32, g) for _ in range(4000)]
+    for field, first in (("attention", 4), ("state", 4), ("word", 2)):
+        counts = np.bincount([getattr(look, field) for look in looks], minlength=32)
+        assert not counts[:first].any() and len(counts) == 32
+        even = 4000 / (32 - first)
+        assert np.abs(counts[first:] - even).max() < 5 * np.sqrt(even)
+    assert all("drawn layer" in says or "last layer" in says or "patches" in says for _, says in objectives.WEIGHTS.values())
+
+
+def test_facts_and_batch_agree_with_the_map(
+    few: Pool, known: list[Facts], asked: list[list[language.Query]], batch: packing.Batch
+) -> None:
+    ids, things = few.ids[0], few.objects[0]
+    covered = shares(ids, len(things), 16)
+    for k in range(len(things)):
+        mask = ids == k + 1
+        assert covered[k].sum() / 256 == pytest.approx(mask.mean(), rel=1e-5)
+        assert covered[k].reshape(16, 16)[3, 5] == pytest.approx(mask[42:56, 70:84].mean(), abs=1e-6)
+    for m, q in enumerate(asked[0]):
+        mask = torch.from_numpy(few.mask(0, q.targets))
         assert float(batch.cover[0, m].sum()) == pytest.approx(float(mask.float().mean() * 256), abs=1e-3)
         assert bool(batch.absent[0, m]) == (not q.targets)
-        if q.targets:
-            code = sam_stage.place_code(parts.sam(), mask.float().view(1, 56, 4, 56, 4).mean((2, 4)))[0]
+        assert set(torch.nonzero(batch.chosen[0, m])[:, 0].tolist()) == set(q.targets)
+        if len(q.targets) == 1:
+            code = segmenter.place_code(parts.sam(), mask.float().view(1, FINE, 4, FINE, 4).mean((2, 4)))[0]
             assert torch.allclose(batch.code[0, m], code, atol=1e-5)
+        if q.family == "refg" and q.meaning is not None and isinstance(q.meaning.relation[1], str):
+            mark = [k.kind for k in few.marks[0]].index(q.meaning.relation[1])
+            assert torch.allclose(batch.mark[0, m], torch.from_numpy(known[0].mark_cover[mark]))
+
+
+def test_landmarks_are_where_they_are_painted(few: Pool) -> None:
+    assert not (few.ground > 0)[:, 0, 0].all()
+    for i in range(len(few)):
+        at = few.ids[i][2::4, 2::4] > 0
+        assert not few.ground[i][at].any()
+        for k, mark in enumerate(few.marks[i]):
+            rows, columns = np.nonzero(few.ground[i] == k + 1)
+            if len(rows):
+                x0, y0, x1, y1 = mark.box
+                assert columns.min() / FINE > x0 - 0.04 and (columns.max() + 1) / FINE < x1 + 0.04
+                assert rows.min() / FINE > y0 - 0.04 and (rows.max() + 1) / FINE < y1 + 0.04
+
+
+def test_mirrored_labels_are_those_of_the_mirrored_picture(few: Pool) -> None:
+    table = seeing.code_table()
+    plain = vision.labels(of_pool(few, table), few.objects, few.marks)
+    other = vision.labels(of_pool(few, table, mirrored=True), few.objects, few.marks, mirrored=True)
+    assert torch.equal(plain.kind.view(3, 16, 16).flip(2), other.kind.view(3, 16, 16))
+    thing = other.owner >= 0
+    assert torch.allclose(plain.box.view(3, 16, 16, 4).flip(2).flatten(1, 2)[thing][:, 0], 1 - other.box[thing][:, 0], atol=1e-6)
 
 
 def test_only_a_place_is_in_the_prompt() -> None:
     sam = parts.sam()
-    masks = torch.zeros(2, 56, 56)
+    masks = torch.zeros(2, FINE, FINE)
     masks[0, 10:20, 30:40] = 1
-    code = sam_stage.place_code(sam, masks)
-    sparse = sam_stage.prompt(sam, code, masks.flatten(1).sum(1) == 0)
+    code = segmenter.place_code(sam, masks)
+    sparse = segmenter.prompt(sam, code, masks.flatten(1).sum(1) == 0)
     assert torch.allclose(sparse[0] - code[0], sam.prompt_encoder.point_embeddings[1].weight[0])
     assert torch.equal(sparse[1], sam.prompt_encoder.not_a_point_embed.weight[0])
-    heat = torch.einsum("c,chw->hw", code[0], sam.prompt_encoder.pe_layer((56, 56)))
-    y, x = divmod(int(heat.argmax()), 56)
+    heat = torch.einsum("c,chw->hw", code[0], sam.prompt_encoder.pe_layer((FINE, FINE)))
+    y, x = divmod(int(heat.argmax()), FINE)
     assert 10 <= y < 20 and 30 <= x < 40  # the code's own product with the position code peaks on the target
 
 
-def test_looking_away_costs(batch: reason.Batch) -> None:
+def test_doubt_is_answered_by_the_likelier_thing_not_by_a_mixture() -> None:
+    """Two possible targets, 60 to 40: the losses on the code are least at the first, where a squared error is least between."""
+    torch.manual_seed(1)
+    a, b = torch.randn(2, 128)
+    share = torch.linspace(0, 1, 101)
+    codes = (1 - share)[:, None] * a + share[:, None] * b
+
+    def expected(far) -> int:  # type: ignore[no-untyped-def]
+        return int((0.6 * far(codes, a) + 0.4 * far(codes, b)).argmin())
+
+    assert expected(objectives.distance) <= 5
+    assert expected(lambda c, t: (c - t).square().mean(-1)) == 40
+    things = torch.stack([a, b])[None]
+    picks = [torch.tensor([[[k == 0, k == 1]]]).expand(1, 101, 2) for k in (0, 1)]
+    lost = [objectives.choice(codes[None], things, torch.randn(128), p, torch.zeros(1, 101, dtype=torch.bool))[0] for p in picks]
+    assert int((0.6 * lost[0] + 0.4 * lost[1]).argmin()) < 20
+
+
+def test_looking_away_costs(batch: packing.Batch) -> None:
     where = batch.real & ~batch.absent
-    on = reason._mass(batch.cover + 1e-6, batch.cover.clamp(max=1), where)
-    off = reason._mass(1.0 - batch.cover.clamp(max=1), batch.cover.clamp(max=1), where)
+    on = objectives._mass(batch.cover + 1e-6, batch.cover.clamp(max=1), where)
+    off = objectives._mass(1.0 - batch.cover.clamp(max=1), batch.cover.clamp(max=1), where)
     assert on < 0.6 < 2 < off
 
 
-def test_a_model_folder_can_be_gone_on_from(tmp_path: Path, model: reason.Reasoner) -> None:
-    from csp.park.training.export import export, unpack
-
-    deeper = late.deepen(model, deep.REPEATS, dict(deep.LOOK), deep.HALF)
-    export(deeper, parts.tower(), parts.sam(), tmp_path / "folder")
-    assert all(f.stat().st_size < 9e6 for f in (tmp_path / "folder").rglob("*") if f.is_file())
-    unpack(tmp_path / "folder", tmp_path)
-    again = late.restore(tmp_path / "deep.pt")
-    assert again.shape.look == deep.LOOK and again.shape.half == deep.HALF
-    for name, value in deeper.llm.state_dict().items():
-        assert torch.allclose(again.llm.state_dict()[name], value, atol=1e-3, rtol=1e-3), name
-    late.load_sam(tmp_path), late.load_tower(tmp_path)
-    with pytest.raises(ValueError, match="holds no model-"):
-        unpack(tmp_path / "clip", tmp_path)
-
-
-def test_a_few_steps_of_every_stage_lower_the_loss(
-    tmp_path: Path, scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from csp.park.training import early
-
-    few = Pool(
-        "train",
-        np.stack([s.image for s in scenes]),
-        np.stack([s.instances for s in scenes]),
-        [s.objects for s in scenes],
-    )
-    monkeypatch.setattr("csp.park.training.early.Clock", lambda *a, **k: _Steps(6, *a, **k))
-    monkeypatch.setattr("csp.park.training.late.Clock", lambda *a, **k: _Steps(6, *a, **k))
-    early.train_sam(few, 1, tmp_path / "sam.pt", batch=2, prompts=2)
-    early.train_tower(few, 1, tmp_path / "tower.pt", batch=2)
-    stage = late.stage(few, tmp_path, 1)
-    model = reason.Reasoner(reason.Shape(), words.build().get_vocab_size(), 128, 128)
-    late.train_reason(model, stage, 1, tmp_path / "reason.pt", 1e-3, scenes=2, each={"ref": 1, "absent": 1})
-    for name in ("sam", "tower", "reason"):
-        first, *_, last = _Steps.losses[tmp_path / f"{name}.log"]
-        assert last < first, name
-    found = late.score(late.restore(tmp_path / "reason.pt"), stage, reason.Packer(words.build()))
-    assert 0 <= found["all"] <= 1
-
-
-class _Steps(late.Clock):
+class _Steps(Clock):
     """A clock that counts steps in place of minutes."""
 
     losses: ClassVar[dict[Path, list[float]]] = {}
-
-    def __init__(self, steps: int, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.most = steps
+    most = 6
 
     @property
     def progress(self) -> float:
@@ -169,10 +197,135 @@ class _Steps(late.Clock):
         super().tick(optimiser, loss, parameters, clip)
 
 
-def test_the_pool_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csp.park.training.data.CHUNK", 2)
-    first = pool("val", 1, tmp_path, workers=1)
+@pytest.fixture(scope="module")
+def trained(few: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few steps of every stage on three scenes."""
+    work = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("csp.park.training.seeing.Clock", _Steps)
+        patch.setattr("csp.park.training.teaching.Clock", _Steps)
+        seeing.train_segmenter(few, 1, work / "segmenter.pt", batch=2, prompts=2)
+        seeing.train_tower(few, 1, work / "tower.pt", batch=2)
+        room = teaching.classroom(few, drawn("val", range(1)), work)
+        teaching.train_decoder(teaching.fresh(Shape(depth=4)), room, 1, work / "decoder.pt", 1e-3, scenes=2, each=EACH)
+    return work
+
+
+@pytest.mark.parametrize("stage", checkpoint.STAGES)
+def test_a_few_steps_lower_the_loss_and_are_counted(trained: Path, stage: str) -> None:
+    first, *_, last = _Steps.losses[trained / f"{stage}.log"]
+    assert last < first
+    assert json.loads((trained / f"{stage}.json").read_text())["steps"] == _Steps.most
+
+
+def test_scores_are_kept_by_family_and_layer(trained: Path) -> None:
+    found = json.loads((trained / "decoder.scores.jsonl").read_text().splitlines()[-1])
+    assert {"hit.ref", "iou.absent", "top3", "step", "cpu_minutes"} <= set(found)
+    assert all(0 <= v <= 1 for k, v in found.items() if "." in k)
+
+
+def test_a_committed_checkpoint_is_gone_on_from(
+    trained: Path, few: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = checkpoint.pack(trained, tmp_path / "kept")
+    assert all(f.stat().st_size < 9e6 for f in files)
+    checkpoint.unpack(tmp_path / "kept", tmp_path / "work")
+    again, before = teaching.restore(tmp_path / "work" / "decoder.pt"), teaching.restore(trained / "decoder.pt")
+    assert again.shape == before.shape
+    for name, value in before.state_dict().items():
+        assert torch.allclose(again.state_dict()[name], value, atol=2e-3, rtol=2e-3), name
+    monkeypatch.setattr("csp.park.training.teaching.Clock", _Steps)
+    room = teaching.classroom(few, drawn("val", range(1)), tmp_path / "work")
+    teaching.train_decoder(again, room, 1, tmp_path / "work" / "decoder.pt", 1e-3, scenes=2, each=EACH)
+    assert json.loads((tmp_path / "work" / "decoder.json").read_text()) | {"cpu_minutes": 0} == {
+        "steps": 12,
+        "cpu_minutes": 0,
+        "slices": 2,
+    }
+    with pytest.raises(ValueError, match="holds no training checkpoint"):
+        checkpoint.unpack(tmp_path, tmp_path / "other")
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        checkpoint.pack(tmp_path / "nowhere", tmp_path / "kept")
+
+
+def test_words_may_be_added_between_slices(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = teaching.restore(trained / "decoder.pt").llm.embed_tokens.weight
+    then = words.vocabulary()
+    now = (*then[:50], "zeppelin", *then[50:])
+    monkeypatch.setattr("csp.park.upcoming.words.vocabulary", lambda: now)
+    after = teaching.restore(trained / "decoder.pt").llm.embed_tokens.weight
+    assert len(after) == len(before) + 1
+    assert torch.equal(after[51:], before[50:]) and torch.allclose(after[50], before.mean(0), atol=1e-6)
+
+
+def test_the_export_is_a_model(trained: Path, tmp_path: Path) -> None:
+    import csp
+    from csp.park.training.export import export
+
+    model = depth.deepen(teaching.restore(trained / "decoder.pt"))
+    tower, sam = teaching.load_tower(trained / "tower.pt"), teaching.load_segmenter(trained / "segmenter.pt")
+    export(model, tower, sam, tmp_path / "model")
+    assert all(f.stat().st_size < 9e6 for f in (tmp_path / "model").rglob("*") if f.is_file())
+    from csp.park.upcoming import scene
+
+    made = scene(3, "test", 224)
+    result = csp.load(str(tmp_path / "model")).segment(made.image, "where is the umbrela ?")
+    assert result.mask.shape == (224, 224)
+    assert not any("unk" in note for note in result.notes)
+
+
+def test_the_pool_is_drawn_once(tmp_path: Path) -> None:
+    first = pool("val", 2, tmp_path, chunk=2)
     stamps = {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()}
-    again = pool("val", 1, tmp_path, workers=1)
+    again = pool("val", 2, tmp_path, chunk=2)
     assert len(first) == 2 and np.array_equal(first.images, again.images)
     assert stamps == {f: f.stat().st_mtime_ns for f in tmp_path.iterdir()}
+
+
+def test_the_shipped_model_is_not_overwritten_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.parser().parse_args(["all"]).out != train.SHIPPED
+    with pytest.raises(SystemExit):
+        train.main(["export", "--out", str(train.SHIPPED)])
+    assert "is the shipped model" in capsys.readouterr().err
+
+
+def test_the_experiment_needs_what_it_says_and_prints_a_table(trained: Path, few: Pool, tmp_path: Path) -> None:
+    from csp.park.training import experiment
+
+    room = teaching.classroom(few, drawn("val", range(1)), trained)
+    with pytest.raises(ValueError, match="has no decoder of fewer than 32 layers"):
+        experiment.supervise(room, tmp_path, 1)
+    lost = {"full": 0.7, "csp": 0.66, "fastv": 0.5, "pyramiddrop": 0.6}
+    found = {f"{name}/0": {"gIoU": lost, "on target": [0.2, 0.6]} for name in experiment.AROUND}
+    assert "| 13 | 0 | 0.700 | -0.040 | -0.200 | -0.100 | 1 |" in experiment.table(found)
+    experiment.figure(found, tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_text().count("<path") > 5
+
+
+@pytest.mark.parametrize(("attention", "layers"), [((1, 2), {1, 2}), ((), {1, 2, 3}), (None, set())])
+def test_the_attention_loss_is_where_the_experiment_puts_it(
+    trained: Path, few: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attention: tuple[int, ...] | None, layers: set[int]
+) -> None:
+    monkeypatch.setattr("csp.park.training.teaching.Clock", _Steps)
+    monkeypatch.setattr("csp.park.training.teaching.score", lambda *_: {})
+    read: list[tuple[int, bool]] = []
+    real = objectives.losses
+
+    class Spied(dict):
+        def __delitem__(self, name: str) -> None:
+            read[-1] = (read[-1][0], False)
+            super().__delitem__(name)
+
+    def forward(self, seen, system, batch, look):  # type: ignore[no-untyped-def]
+        read.append((look.attention, True))
+        return plain(self, seen, system, batch, look)
+
+    plain = Reasoner.forward
+    monkeypatch.setattr(Reasoner, "forward", forward)
+    monkeypatch.setattr(objectives, "losses", lambda *a: Spied(real(*a)))
+    room = teaching.classroom(few, drawn("val", range(1)), trained)
+    teaching.train_decoder(
+        teaching.fresh(Shape(depth=4)), room, 1, tmp_path / "d.pt", 1e-3, scenes=1, each={"ref": 2}, attention=attention
+    )
+    assert {layer for layer, kept in read if kept} <= layers
+    assert len(read) == _Steps.most and (bool(layers) == any(kept for _, kept in read))

@@ -55,12 +55,13 @@ class Pen:
     flip: bool = False
     look: int = 0  # which of the free variations (skin, hair, trousers)
 
-    def _points(self, points: Sequence[tuple[float, float]]) -> np.ndarray:
+    def _points(self, points: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray:
         side = -1.0 if self.flip else 1.0
-        xy = np.array([(self.x + side * px * self.height, self.y - py * self.height) for px, py in points])
+        at = np.asarray(points, np.float64)
+        xy = np.stack([self.x + side * at[:, 0] * self.height, self.y - at[:, 1] * self.height], 1)
         return np.round(xy * (1 << SHIFT)).astype(np.int32)
 
-    def poly(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
+    def poly(self, points: Sequence[tuple[float, float]] | np.ndarray, colour: Colour) -> None:
         corners = [self._points(points)]
         if self.image is not None:
             cv2.fillPoly(self.image, corners, colour, cv2.LINE_8, SHIFT)
@@ -72,7 +73,7 @@ class Pen:
         angles = np.radians(np.linspace(start, end, 40))
         c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
         px, py = rx * np.cos(angles), ry * np.sin(angles)
-        self.poly([(x + a * c - b * s, y + a * s + b * c) for a, b in zip(px, py, strict=True)], colour)
+        self.poly(np.stack([x + px * c - py * s, y + px * s + py * c], 1), colour)
 
     def rect(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
         self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)

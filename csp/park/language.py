@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from csp.park import wording as w
 from csp.park.draw import COLOURS, KINDS
-from csp.park.scenes import SPLITS, Scene, Thing
+from csp.park.layouts import SPLITS, Thing
 
 FAMILIES = ("ref", "ref+", "refg", "reason", "intent", "absent")
 MARGIN = 0.06  # by how much of the picture a position word must be true
 HELD_SHARE = 0.2  # of test queries
 Things = tuple[Thing, ...]
+
+
+class Laid(Protocol):
+    """What words go by: a scene, drawn or not."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def objects(self) -> tuple[Thing, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -192,7 +206,7 @@ def _mean(family: str, things: Things, g: np.random.Generator) -> Meaning:
     return Meaning((kind,), _choice(g, list(COLOURS)) if g.random() < 0.8 else None)
 
 
-def ask(family: str, scene: Scene, g: np.random.Generator, wording: str, tries: int = 60) -> Query | None:
+def ask(family: str, scene: Laid, g: np.random.Generator, wording: str, tries: int = 60) -> Query | None:
     """One query of a family with exactly its answer, or None when the picture does not admit one."""
     things = scene.objects
     speaker = Speaker(g, wording)
@@ -215,7 +229,7 @@ def ask(family: str, scene: Scene, g: np.random.Generator, wording: str, tries: 
     return None
 
 
-def queries(scene: Scene, each: int | Mapping[str, int] = 1, wording: str | None = None, stream: int = 2) -> list[Query]:
+def queries(scene: Laid, each: int | Mapping[str, int] = 1, wording: str | None = None, stream: int = 2) -> list[Query]:
     """Up to `each` different queries of every family (or of each as a mapping has it), reproducible from the scene and `stream`.
 
     `wording` None: training and validation scenes use training phrases; test scenes the held-out ones for one query in five.

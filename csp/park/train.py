@@ -1,11 +1,15 @@
-"""Train the embedded model from nothing, or go on from its folder.
+"""Train the next embedded model, in slices that go on from each other.
 
-    python -m csp.park.train --work out/park all                     # every stage, in order
-    python -m csp.park.train --work out/park --from assets/park sam  # one stage, from what is shipped
+    python -m csp.park.train all                     # every stage once: minutes to try it, hours to ship it
+    python -m csp.park.train decoder --minutes 60    # one stage, on from where the folder stands
+    python -m csp.park.train resume --minutes 120    # on from the committed checkpoint, decoder beside segmenter
+    python -m csp.park.train supervise --minutes 10  # the experiment: does CSP's margin follow a supervised layer?
 
-Stages: `sam` (class-agnostic segmenter), `tower` (vision tower, dense labels), `reason` (a 10-layer decoder over the frozen
-tower), `deepen` (made 32 layers, trained on), `instances` (YOLO11n-seg), `export` (the model folder). Each stage is bounded by
-minutes and can be run again to go on. CPU only, one thread unless told otherwise.
+Stages: `tower` (vision tower, dense labels), `segmenter` (SAM, told places alone), `decoder` (a few layers over the frozen
+tower), `deepen` (made 32 layers, trained on), `instances` (YOLO11n-seg), `keep` (a checkpoint to commit), `export` (the model
+folder). Each is
+bounded by minutes and goes on from `--work`, or from `--from` where that is empty. The shipped model is not touched: `--out` says
+where to write one. CPU only, one thread unless told otherwise; progress is in the stages' .log files and printed.
 """
 
 from __future__ import annotations
@@ -16,10 +20,21 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-STAGES = ("sam", "tower", "reason", "deepen", "instances", "export")
-MINUTES = {"sam": 60.0, "tower": 25.0, "reason": 40.0, "deepen": 30.0, "instances": 45.0}
-PEAK = {"sam": 1.2e-3, "reason": 1.2e-3, "deepen": 6e-4}
+STAGES = ("tower", "segmenter", "decoder", "deepen", "instances", "keep", "export")
+ALL = ("tower", "segmenter", "decoder", "deepen", "instances", "export")
+MINUTES = {
+    "tower": 60.0,
+    "segmenter": 120.0,
+    "decoder": 60.0,
+    "deepen": 240.0,
+    "instances": 45.0,
+    "supervise": 10.0,
+    "resume": 60.0,
+}
+PEAK = {"decoder": 1.2e-3, "deepen": 6e-4}
 VALIDATION = 60
+SHIPPED = Path("assets/park")
+KEPT = Path("assets/park2-training")
 
 
 @dataclass(frozen=True)
@@ -27,36 +42,50 @@ class Run:
     """Where a training run keeps its files, and how long a stage may take."""
 
     work: Path
-    thousands: int
+    scenes: int
     minutes: float | None
     out: Path
+    kept: Path
     seed: int
+    workers: int
 
     def time(self, stage: str) -> float:
         return MINUTES[stage] if self.minutes is None else self.minutes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m csp.park.train", description=__doc__.split("\n")[0])
-    parser.add_argument("stage", choices=(*STAGES, "all"))
-    parser.add_argument(
-        "--work", type=Path, default=Path("out/park"), help="checkpoints, logs and drawn scenes (default: out/park)"
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m csp.park.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--from", dest="origin", type=Path, help="a model folder to start from instead of random weights"
+    made.add_argument("stage", choices=(*STAGES, "all", "resume", "supervise"))
+    made.add_argument(
+        "--work", type=Path, default=Path("out/park2"), help="checkpoints, logs and drawn scenes (default: %(default)s)"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("assets/park"), help="the model folder to write (default: assets/park)"
+    made.add_argument("--from", dest="origin", type=Path, help="a committed checkpoint to go on from, as `keep` writes it")
+    made.add_argument(
+        "--out", type=Path, default=Path("out/park2/model"), help="the model folder to write (default: %(default)s)"
     )
-    parser.add_argument("--minutes", type=float, help="length of each stage (default: " + repr(MINUTES) + ")")
-    parser.add_argument("--scenes", type=int, default=14, help="thousands of training scenes (default: 14)")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    made.add_argument("--keep", type=Path, default=KEPT, help="where `keep` writes (default: %(default)s)")
+    made.add_argument("--minutes", type=float, help="length of each stage (default: " + repr(MINUTES) + ")")
+    made.add_argument("--scenes", type=int, default=6000, help="training scenes (default: %(default)s)")
+    made.add_argument("--threads", type=int, default=1)
+    made.add_argument("--workers", type=int, default=1, help="processes that draw scenes (default: %(default)s)")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--overwrite", action="store_true", help=f"let --out be the shipped model, {SHIPPED}")
+    return made
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = parser()
+    args = made.parse_args(argv)
     if find_spec("csp.park.training") is None:
-        parser.error("the training is part of the repository and not of the installed package: run it from a checkout")
+        made.error("the training is part of the repository and not of the installed package: run it from a checkout")
     if args.scenes < 1:
-        parser.error(f"--scenes must be at least 1 (thousand), got {args.scenes}")
+        made.error(f"--scenes must be 1 or more, got {args.scenes}")
+    if args.minutes is not None and args.minutes <= 0:
+        made.error(f"--minutes must be above 0, got {args.minutes}")
+    if args.out.resolve() == SHIPPED.resolve() and not args.overwrite:
+        made.error(f"--out {args.out} is the shipped model: choose another folder, or say --overwrite")
 
     import cv2
     import torch
@@ -65,63 +94,85 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     args.work.mkdir(parents=True, exist_ok=True)
-    run = Run(args.work, args.scenes, args.minutes, args.out, args.seed)
-    if args.origin is not None:
-        from csp.park.training.export import unpack
+    run = Run(args.work, args.scenes, args.minutes, args.out, args.keep, args.seed, args.workers)
+    origin = args.origin or (KEPT if args.stage == "resume" else None)
+    if origin is not None:
+        from csp.park.training.checkpoint import unpack
 
-        unpack(args.origin, args.work)
-    actions: dict[str, Callable[[Run], None]] = {
-        "sam": sam, "tower": tower, "reason": reason, "deepen": deepen, "instances": instances, "export": export,
-    }  # fmt: skip
-    for stage in STAGES if args.stage == "all" else (args.stage,):
+        unpack(origin, args.work)
+    for stage in ALL if args.stage == "all" else (args.stage,):
         print(f"{stage} ...", flush=True)
-        actions[stage](run)
+        ACTIONS[stage](run)
 
 
 def _pool(run: Run):  # type: ignore[no-untyped-def]
     from csp.park.training.data import pool
 
-    return pool("train", run.thousands, run.work / "scenes")
+    return pool("train", run.scenes, run.work / "scenes", run.workers)
 
 
-def sam(run: Run) -> None:
-    from csp.park.training.early import train_sam
+def _room(run: Run):  # type: ignore[no-untyped-def]
+    from csp.park.training.data import drawn
+    from csp.park.training.teaching import classroom
 
-    again = (run.work / "sam.pt").exists()
-    train_sam(_pool(run), run.time("sam"), run.work / "sam.pt", run.seed, peak=PEAK["sam"], again=again)
+    return classroom(_pool(run), drawn("val", range(VALIDATION)), run.work)
+
+
+def segmenter(run: Run) -> None:
+    from csp.park.training.seeing import train_segmenter
+
+    train_segmenter(_pool(run), run.time("segmenter"), run.work / "segmenter.pt", run.seed)
 
 
 def tower(run: Run) -> None:
-    from csp.park.training.early import train_tower
+    from csp.park.training.seeing import train_tower
 
     train_tower(_pool(run), run.time("tower"), run.work / "tower.pt", run.seed)
 
 
-def reason(run: Run) -> None:
-    from csp.park import words
-    from csp.park.training import late
-    from csp.park.training.parts import CLIP, SAM
-    from csp.park.training.reason import Reasoner, Shape
+def decoder(run: Run) -> None:
+    """Goes on at the depth that the checkpoint has; 8 layers from nothing."""
+    from csp.park.training.decoder import Shape
+    from csp.park.training.teaching import fresh, restore, train_decoder
 
-    stage = late.stage(_pool(run), run.work, VALIDATION)
-    out, vocab = run.work / "reason.pt", words.build().get_vocab_size()
-    fresh = Reasoner(Shape(), vocab, CLIP["hidden_size"], SAM["prompt_embed_dim"])
-    model = late.restore(out) if out.exists() else fresh
-    late.train_reason(model, stage, run.time("reason"), out, PEAK["reason"], seed=run.seed)
+    room, out = _room(run), run.work / "decoder.pt"
+    model = restore(out) if out.exists() else fresh(Shape())
+    peak = PEAK["decoder" if model.shape.depth < 32 else "deepen"]
+    train_decoder(model, room, run.time("decoder"), out, peak, seed=run.seed)
 
 
 def deepen(run: Run) -> None:
-    from csp.park.training import late
-    from csp.park.training.deep import HALF, LOOK, REPEATS
+    from csp.park.training.depth import DEPTH, deepen as deeper
+    from csp.park.training.teaching import restore, train_decoder
 
-    stage = late.stage(_pool(run), run.work, VALIDATION)
-    out = run.work / "deep.pt"
-    model = (
-        late.restore(out)
-        if out.exists()
-        else late.deepen(late.restore(run.work / "reason.pt"), REPEATS, dict(LOOK), HALF)
-    )
-    late.train_reason(model, stage, run.time("deepen"), out, PEAK["deepen"], aids=0.3, seed=run.seed + 1)
+    room, out = _room(run), run.work / "decoder.pt"
+    model = restore(out)
+    if model.shape.depth < DEPTH:
+        model = deeper(model)
+    train_decoder(model, room, run.time("deepen"), out, PEAK["deepen"], seed=run.seed)
+
+
+def resume(run: Run) -> None:
+    """One slice of the segmenter in a process of its own, one of the decoder here, then a checkpoint to commit."""
+    import subprocess
+    import sys
+
+    _pool(run)  # drawn once, before both read it
+    same = ["--work", str(run.work), "--scenes", str(run.scenes), "--minutes", str(run.time("resume")), "--seed", str(run.seed)]
+    beside = subprocess.Popen([sys.executable, "-m", "csp.park.train", "segmenter", *same])
+    try:
+        decoder(Run(run.work, run.scenes, run.time("resume"), run.out, run.kept, run.seed, run.workers))
+    finally:
+        code = beside.wait()
+    if code:
+        raise SystemExit(f"the segmenter ended with {code}: its slice is lost, the decoder's is kept in {run.work}")
+    keep(run)
+
+
+def supervise(run: Run) -> None:
+    from csp.park.training.experiment import supervise as experiment
+
+    experiment(_room(run), run.work, run.time("supervise"))
 
 
 def instances(run: Run) -> None:
@@ -130,17 +181,31 @@ def instances(run: Run) -> None:
     data = run.work / "yolo" / "data.yaml"
     if not data.exists():
         yolo.write_dataset(_pool(run), data.parent, val=100)
-    yolo.train_instances(
-        data, run.out / "yolo" / "yolo11n-seg.yaml", run.time("instances"), run.work / "yolo-run", run.seed
-    )
+    yolo.train_instances(data, SHIPPED / "yolo" / "yolo11n-seg.yaml", run.time("instances"), run.work / "yolo-run", run.seed)
     yolo.export_instances(run.work / "yolo-run" / "run" / "weights" / "last.pt", run.out / "yolo")
+    (run.out / "yolo" / "yolo11n-seg.yaml").write_bytes((SHIPPED / "yolo" / "yolo11n-seg.yaml").read_bytes())
+
+
+def keep(run: Run) -> None:
+    from csp.park.training.checkpoint import pack
+
+    for file in pack(run.work, run.kept):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 def export(run: Run) -> None:
-    from csp.park.training import late
     from csp.park.training.export import export as write
+    from csp.park.training.teaching import load_segmenter, load_tower, restore
 
-    write(late.restore(run.work / "deep.pt"), late.load_tower(run.work), late.load_sam(run.work), run.out)
+    write(restore(run.work / "decoder.pt"), load_tower(run.work / "tower.pt"), load_segmenter(run.work / "segmenter.pt"), run.out)
+    print(f"{run.out}: csp.load reads it")
+
+
+ACTIONS: dict[str, Callable[[Run], None]] = {
+    "tower": tower, "segmenter": segmenter, "decoder": decoder, "deepen": deepen, "instances": instances, "keep": keep,
+    "export": export,
+    "resume": resume, "supervise": supervise,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A pool of drawn scenes on disk: pictures and instance maps at 224 pixels, drawn once and read many times."""
+"""A pool of drawn scenes on disk: pictures and maps at 224 pixels, drawn once and read many times."""
 
 from __future__ import annotations
 
@@ -11,46 +11,88 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from csp.park.scenes import Scene, Thing, scene
+from csp.park.upcoming import language
+from csp.park.upcoming.ground import Mark, region
+from csp.park.upcoming.scenes import scene
+from csp.park.upcoming.things import Thing, stroke
 
 SIDE = 224
-CHUNK = 1000
+FINE = 56  # cells of the landmarks' map and of place codes
+CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Pool:
-    """`images` uint8 [n, 224, 224, 3], `ids` uint8 [n, 224, 224] (0 = background), `objects`: things of each scene."""
+    """Per scene: `images` uint8 [n, 224, 224, 3], `ids` uint8 [n, 224, 224] (0 = background), `ground` uint8 [n, 56, 56] (which
+    landmark is in sight, its index + 1), `objects` and `marks`.
+    """
 
     split: str
     images: np.ndarray
     ids: np.ndarray
+    ground: np.ndarray
     objects: list[tuple[Thing, ...]]
+    marks: list[tuple[Mark, ...]]
 
     def __len__(self) -> int:
         return len(self.objects)
 
-    def scene(self, i: int) -> Scene:
-        return Scene(i, self.split, self.images[i], self.ids[i], self.objects[i])
+    def park(self, i: int) -> language.Park:
+        """What words about scene `i` go by."""
+        return language.Park(i, self.split, self.objects[i], self.marks[i])
+
+    def mask(self, i: int, targets: tuple[int, ...]) -> np.ndarray:
+        return np.isin(self.ids[i], [k + 1 for k in targets])
+
+
+def landmarks(marks: tuple[Mark, ...], ids: np.ndarray) -> np.ndarray:
+    """Which landmark is in sight where no thing is: its index + 1, uint8 [56, 56]; `ids` [224, 224]."""
+    found = np.zeros((FINE, FINE), np.uint8)
+    for i, mark in enumerate(marks):
+        if mark.outline:
+            found[region(mark, FINE) > 127] = i + 1
+        else:
+            stroke(mark, None, found, i + 1)
+    step = len(ids) // FINE
+    found[ids[step // 2 :: step, step // 2 :: step] > 0] = 0
+    return found
+
+
+def drawn(split: str, numbers: range) -> Pool:
+    """These scenes, drawn now."""
+    scenes = [scene(i, split, SIDE) for i in numbers]
+    return Pool(
+        split,
+        np.stack([s.image for s in scenes]),
+        np.stack([s.instances for s in scenes]),
+        np.stack([landmarks(s.marks, s.instances) for s in scenes]),
+        [s.objects for s in scenes],
+        [s.marks for s in scenes],
+    )
 
 
 def _draw(split: str, first: int, chunk: int, folder: Path) -> None:
     cv2.setNumThreads(1)
-    scenes = [scene(first + k, split, SIDE) for k in range(chunk)]
-    np.save(folder / f"{split}-{first}-images.npy", np.stack([s.image for s in scenes]))
-    np.save(folder / f"{split}-{first}-ids.npy", np.stack([s.instances for s in scenes]))
-    (folder / f"{split}-{first}-objects.pkl").write_bytes(pickle.dumps([s.objects for s in scenes]))
+    made = drawn(split, range(first, first + chunk))
+    for name in ("images", "ids", "ground"):
+        np.save(folder / f"{split}-{first}-{name}.npy", getattr(made, name))
+    # Last, and under its name only when whole: it says that the chunk is there.
+    part = folder / f"{split}-{first}.part"
+    part.write_bytes(pickle.dumps((made.objects, made.marks)))
+    part.rename(folder / f"{split}-{first}-objects.pkl")
 
 
-def pool(split: str, thousands: int, folder: Path, workers: int = 2) -> Pool:
-    """The first `thousands` * 1000 scenes of a split; what is missing in `folder` is drawn."""
+def pool(split: str, scenes: int, folder: Path, workers: int = 1, chunk: int = CHUNK) -> Pool:
+    """The first `scenes` scenes of a split (rounded up to whole chunks); what is missing in `folder` is drawn."""
     folder.mkdir(parents=True, exist_ok=True)
-    firsts = [k * CHUNK for k in range(thousands)]
+    firsts = list(range(0, scenes, chunk))
     missing = [f for f in firsts if not (folder / f"{split}-{f}-objects.pkl").exists()]
-    # Spawned: a forked child of a process that runs OpenMP or OpenCV threads may never wake.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        for done in [executor.submit(_draw, split, first, CHUNK, folder) for first in missing]:
-            done.result()
-    images = np.concatenate([np.load(folder / f"{split}-{f}-images.npy") for f in firsts])
-    ids = np.concatenate([np.load(folder / f"{split}-{f}-ids.npy") for f in firsts])
-    objects = [o for f in firsts for o in pickle.loads((folder / f"{split}-{f}-objects.pkl").read_bytes())]
-    return Pool(split, images, ids, objects)
+    if missing:
+        # Spawned: a forked child of a process that runs OpenMP or OpenCV threads may never wake.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+            for k, done in enumerate([executor.submit(_draw, split, f, chunk, folder) for f in missing]):
+                done.result()
+                print(f"drawn {k + 1} of {len(missing)} x {chunk} {split} scenes", flush=True)
+    arrays = {n: np.concatenate([np.load(folder / f"{split}-{f}-{n}.npy") for f in firsts]) for n in ("images", "ids", "ground")}
+    pairs = [pickle.loads((folder / f"{split}-{f}-objects.pkl").read_bytes()) for f in firsts]
+    return Pool(split, **arrays, objects=[o for p in pairs for o in p[0]], marks=[m for p in pairs for m in p[1]])

@@ -34,9 +34,7 @@ def write_dataset(pool: Pool, folder: Path, val: int) -> Path:
             if not pieces:
                 continue
             outline = (
-                pieces[0]
-                if len(pieces) == 1
-                else np.concatenate(merge_multi_segment([p.reshape(-1).tolist() for p in pieces]))
+                pieces[0] if len(pieces) == 1 else np.concatenate(merge_multi_segment([p.reshape(-1).tolist() for p in pieces]))
             )
             points = np.clip((outline.reshape(-1, 2) + 0.5) / SIDE, 0, 1)
             lines.append("0 " + " ".join(f"{v:.4f}" for v in points.reshape(-1)))

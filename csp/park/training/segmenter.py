@@ -1,6 +1,6 @@
-"""First stage: SAM as a class-agnostic segmenter that is told a place and nothing else.
+"""SAM as a class-agnostic segmenter that is told a place and nothing else.
 
-A prompt is the mean of SAM's own position code over the pixels of the target (one thing or several), plus its
+A prompt is the mean of SAM's own position code over the target (over each of several things, then over them), plus its
 foreground-point embedding: a place with an extent, in one token, as LISA's [SEG] gives one. "Nothing there" is SAM's
 `not_a_point_embed`, and answers with the empty mask. Codes are blurred and shaken, so that a guess is good enough.
 """
@@ -23,6 +23,13 @@ def place_code(sam: Sam, masks: Tensor) -> Tensor:
     return masks.flatten(1) @ pe.flatten(1).T / total.clamp(min=1e-6)
 
 
+def told(codes: np.ndarray, ids: np.ndarray, chosen: list[np.ndarray]) -> tuple[Tensor, np.ndarray]:
+    """Codes [K, width] of sets of things, each thing with the same weight, and their masks, bool [K, H, W]."""
+    empty = np.zeros(codes.shape[1], np.float32)
+    means = [codes[c].mean(0) if len(c) else empty for c in chosen]
+    return torch.from_numpy(np.stack(means)), np.stack([np.isin(ids, np.asarray(c, int) + 1) for c in chosen])
+
+
 def prompt(sam: Sam, code: Tensor, absent: Tensor) -> Tensor:
     """What [SEG] has to say, [K, width]: place plus foreground embedding, or SAM's "no point" where `absent` [K]."""
     encoder = sam.prompt_encoder
@@ -38,19 +45,24 @@ def draw(sam: Sam, embedding: Tensor, sparse: Tensor) -> tuple[Tensor, Tensor]:
     return logits[:, 0], iou[:, 0]
 
 
-def shaken(sam: Sam, masks: Tensor) -> Tensor:
-    """Codes of coarse, shifted or point-like versions of the masks [K, GRID, GRID], with noise: [K, width]."""
+def shaken(sam: Sam, codes: Tensor, masks: Tensor) -> Tensor:
+    """The codes as a decoder will say them, [K, width]: exact, of a blurred and moved mask or a point of it, mixed with a
+    little of
+    another's, and with noise. `masks` float [K, GRID, GRID].
+    """
     k = len(masks)
-    shift = torch.randint(-2, 3, (2,)).tolist()
-    moved = torch.roll(masks, shift, (1, 2))
+    moved = torch.roll(masks, torch.randint(-1, 2, (2,)).tolist(), (1, 2))
     blurred = F.avg_pool2d(moved[:, None], 5, 1, 2)[:, 0]
     points = torch.zeros_like(masks).flatten(1)
     points[torch.arange(k), torch.multinomial(masks.flatten(1) + 1e-9, 1)[:, 0]] = 1.0
-    lot = torch.rand(k)[:, None, None]
-    weights = torch.where(lot < 0.35, masks, torch.where(lot < 0.9, blurred, points.view_as(masks)))
-    code = place_code(sam, weights)
+    lot = torch.rand(k)[:, None]
+    blurry, point = place_code(sam, blurred), place_code(sam, points.view_as(masks))
+    there = (codes.abs().sum(1, keepdim=True) > 0).float()
+    code = torch.where(lot < 0.5, codes, torch.where(lot < 0.85, blurry, torch.where(lot < 0.92, point, codes)))
+    share = torch.rand(k, 1) * 0.3 * (torch.rand(k, 1) < 0.25)
+    code = ((1 - share) * code + share * codes.roll(1, 0)) * there
     spread = code.std(1, keepdim=True).clamp(min=0.05)
-    return code + torch.randn_like(code) * spread * torch.rand(k, 1) * 0.45
+    return code + torch.randn_like(code) * spread * torch.rand(k, 1) * 0.4
 
 
 class Dense(nn.Module):
@@ -85,14 +97,14 @@ class Dense(nn.Module):
 
 
 def loss(logits: Tensor, target: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
-    """BCE + dice + SAM's IoU regression; and the IoU reached, [K]."""
+    """BCE + dice + SAM's IoU regression; and the IoU reached, [K]. `target`: share of each cell covered, [K, 112, 112]."""
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     area = target.flatten(1).mean(1).clamp(min=0.01)
     bce = (bce.flatten(1).mean(1) / (area * 8).clamp(max=1.0)).mean()
     p = logits.sigmoid().flatten(1)
     t = target.flatten(1)
     dice = 1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)
-    hard = (logits.detach() > 0).flatten(1).float()
-    union = (hard + t).clamp(max=1).sum(1)
-    reached = torch.where(union > 0, (hard * t).sum(1) / union.clamp(min=1), torch.ones_like(union))
+    hard, true = (logits.detach() > 0).flatten(1).float(), (t > 0.5).float()
+    union = (hard + true).clamp(max=1).sum(1)
+    reached = torch.where(union > 0, (hard * true).sum(1) / union.clamp(min=1), torch.ones_like(union))
     return bce + dice.mean() + 0.2 * F.mse_loss(iou.float(), reached), reached
