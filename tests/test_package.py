@@ -78,7 +78,7 @@ print(sorted(VERBS))
 """
     assert "segment" in elsewhere(site, tmp_path, program)
     trained = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[0] = {str(site)!r}\nfrom csp.park.train import main\nmain()", "sam"],
+        [sys.executable, "-c", f"import sys; sys.path[0] = {str(site)!r}\nfrom csp.park.train import main\nmain()", "tower"],
         cwd=tmp_path, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert trained.returncode == 2 and "run it from a checkout" in trained.stderr
