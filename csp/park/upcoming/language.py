@@ -63,12 +63,12 @@ def _named(park: Park, g: np.random.Generator) -> Meaning:
         return Meaning(_pick_group(t, g), many=bool(g.random() < 0.6))
     if lot < 0.4:
         return Meaning((t.kind,), t.colour)
-    if lot < 0.62 and regions:
+    if lot < 0.72 and regions:
         region = regions[int(g.integers(len(regions)))]
         if g.random() < 0.25:
             return Meaning((), region=region, many=True)
         return Meaning((t.kind,), colour, region=region, many=bool(g.random() < 0.12))
-    if lot < 0.68:
+    if lot < 0.78:
         return Meaning((t.kind,), pick=_pick(g, ("left", "right")), rank=int(g.integers(2, 4)))
     return Meaning((t.kind,), colour, pick=_pick(g, PLACES))
 
@@ -112,7 +112,7 @@ def _implicit(park: Park, g: np.random.Generator) -> Meaning:
         return Meaning((t.kind,))
     if lot < 0.6:
         return Meaning((t.kind,), t.colour)
-    if lot < 0.72 and regions:
+    if lot < 0.82 and regions:
         return Meaning((t.kind,), region=_pick(g, regions))
     return Meaning((t.kind,), pick=_pick(g, (*PLACES, *SIZES)))
 
