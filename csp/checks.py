@@ -90,6 +90,9 @@ def to_csv(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") and value.strip():
+    if isinstance(value, str):
+        # The csv module quotes its own line end only, and readers take a bare carriage return for one.
+        value = value.replace("\r", " ")
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t") and value.strip():
         return f"'{value}"
     return value

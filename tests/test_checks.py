@@ -65,9 +65,10 @@ def test_a_long_value_is_cut_in_an_error() -> None:
 def test_a_table_is_read_back_and_holds_no_formula(rows: list[list[object]]) -> None:
     back = list(csv.reader(io.StringIO(to_csv(rows), newline="")))
     assert len(back) == len(rows)
-    for row, told in zip(rows, back, strict=True):
-        for value, cell in zip(row, told, strict=True):
-            assert cell in (str(value), f"'{value}")
+    for row, read in zip(rows, back, strict=True):
+        for value, cell in zip(row, read, strict=True):
+            told = str(value).replace("\r", " ")
+            assert cell in (told, f"'{told}")
             assert not isinstance(value, str) or not value.strip() or cell.lstrip()[:1] not in {"=", "+", "-", "@"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,15 +54,19 @@ def test_a_drag_is_one_run(page: Page):
     box = slider(page, "Np").bounding_box()
     page.mouse.move(box["x"] + 8 + (box["width"] - 16) * 15 / 255, box["y"] + box["height"] / 2)
     page.mouse.down()
+    rests, last = 0, time.monotonic()
     for share in (0.2, 0.35, 0.42, 0.5):
         page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+        # On a machine so slow that the hand seems to rest, a resting drag runs, as it should.
+        rests, last = rests + (time.monotonic() - last > 0.1), time.monotonic()
     expect(page.locator(".r-plan")).not_to_contain_text("N_avg 73 of")
+    rests += time.monotonic() - last > 0.1
     page.mouse.up()
     wait_for(page, shown)
     settle(page)
     assert 105 < value(page, "Np") < 150
     assert f"{value(page, 'Np')} of 256" in caption(page, "pruning")
-    assert asked(page) == turn + 1
+    assert turn + 1 <= asked(page) <= turn + 1 + rests
 
 
 def test_a_number_box_and_its_reset_are_one_run_each(page: Page):
