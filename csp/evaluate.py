@@ -15,21 +15,14 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csp.flags import Parser, add_knobs, given_knobs, method_of
+from csp.flags import Parser, add_knobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from csp.evaluation.report import Report
-    from csp.evaluation.runs import Run
-    from csp.models.asking import Segmenter
     from csp.samples import Source
-
 
 LEAST_GATED = 100
 """Pictures from which on a bound says something of the weights and not of the draw; fewer are judged with --gate alone."""
@@ -114,39 +107,6 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
-def source_of(args: dict[str, Any]) -> Source:
-    """The pictures and queries that the options ask for. Raises ValueError for what is not there."""
-    from csp.samples import FolderSource, ParkSource, source_named
-
-    for flag in ("scenes", "limit"):
-        if args[flag] is not None and args[flag] < 1:
-            raise ValueError(f"--{flag} must be 1 or more, got {args[flag]}")
-    chosen = tuple(args["family"])
-    if args["data"] == "park":
-        return ParkSource(
-            args["split"], args["scenes"] or 1000, args["first"], chosen
-        )
-    if chosen:
-        return FolderSource(Path(args["data"]), chosen, args["limit"] or args["scenes"])
-    return source_named(args["data"], args["data_root"], args["overlap"], args["limit"] or args["scenes"], args["seed"])
-
-
-def runs_of(args: dict[str, Any], model: Segmenter) -> tuple[Run, ...]:
-    """The chosen method unless it is the dense one, and the ablations if asked for."""
-    from csp.evaluation import ablations
-    from csp.evaluation.runs import DENSE, Run
-    from csp.methods.full import Full
-
-    method = method_of(args["method"], given_knobs(args))
-    method.plan(model.N, model.L)
-    own = () if isinstance(method, Full) else (Run(method.name, method, args["seed"]),)
-    return (
-        Run(DENSE, Full()),
-        *own,
-        *(ablations.runs(model.N, model.L, args["seed"]) if args["ablate"] else ()),
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns 0, 1 where a gate fails, or 2 after one line on what is wrong with the
     request.
@@ -160,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     from csp.evaluation.ranks import alone_of
+    from csp.evaluation.request import source_of
 
     for name in ("jobs", "threads", "seeds"):
         if args[name] < 1:
@@ -170,12 +131,23 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
         return _paper(args, argv)
     source = source_of(args)
     if args["suite"]:
-        return _compare(args, argv, source)
+        from csp.evaluation import suite_run
+
+        for told in suite_run.run(args, source, argv):
+            print(told)
+        return 0
+    return _score(args, source, argv)
+
+
+def _score(args: dict[str, Any], source: Source, argv: Sequence[str] | None) -> int:
+    """One method beside the dense run."""
     from csp.checkpoints import load
     from csp.evaluation import ablations, proposals, provenance
     from csp.evaluation.processes import Job, gather
     from csp.evaluation.ranks import rank
     from csp.evaluation.report import Report
+    from csp.evaluation.request import header_of, kept_in, options_of, readers_of, runs_of, weights_of
+    from csp.evaluation.terminal import bad_pictures, progress, summary
     from csp.samples import ParkSource
 
     for flag in ("instances", "gate"):
@@ -222,7 +194,8 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     told["gates"] = ablations.gate_dicts(found)
     if found and (args["gate"] or (args["ablate"] and len(source) >= LEAST_GATED)):
         print("\n" + "\n".join(map(str, found)))
-    name_bad(found_rows.bad)
+    if missed := bad_pictures(found_rows.bad):
+        print(f"\n{missed}", file=sys.stderr)
     told |= provenance.record(device, argv, began)
     if args["json"]:
         args["json"].parent.mkdir(parents=True, exist_ok=True)
@@ -232,64 +205,12 @@ def _evaluate(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     return 1 if args["gate"] and not all(gate.holds for gate in found) else 0
 
 
-def _compare(args: dict[str, Any], argv: Sequence[str] | None, source: Source) -> int:
-    """Run suites, keep their rows in ``--out``, and write summaries, figures and the page below ``--docs``."""
-    from csp import figures
-    from csp.checkpoints import load
-    from csp.evaluation import charts, frozen, page, provenance, suites, summary
-    from csp.evaluation.processes import Job, collect
-    from csp.evaluation.ranks import rank
-    from csp.samples import ParkSource
-
-    if not isinstance(source, ParkSource):
-        raise ValueError(
-            "a suite runs on the park: leave --data out, or compare single methods with --method"
-        )
-    if source.families == ("absent",):
-        raise ValueError("a suite compares masks of what is there: name another --family than absent")
-    who, options = rank(), options_of(args)
-    model = load(args["model"], **options)
-    suites.check_shape(model.N, model.L)
-    readers, title, device = readers_of(args, model), model.name, str(model.device)
-    words, guide = has_words(model), model.instances is not None
-    mine = model if args["jobs"] == 1 else None
-    del model
-    folder, weights = (
-        args["docs"] / "results",
-        weights_of(args),
-    )
-    if who.first:
-        frozen.freeze(folder, weights, args["refreeze"], args["docs"] / "log.md")
-    for name in suites.SUITES if args["suite"] == "all" else (args["suite"],):
-        began, suite = time.perf_counter(), suites.SUITES[name]
-        lines, left_out = suites.that_run(suite.lines(tuple(range(args["seeds"]))), words, guide)
-        runs = summary.runs_of(lines)
-        header = header_of(weights, source, runs)
-        rows_in = (args["out"] or Path("out/evaluation")) / name
-        with progress(name, quiet=not who.first) as tell:
-            rows = collect(
-                Job(args["model"], source, runs, options, args["threads"], readers),
-                args["jobs"],
-                rows_in,
-                header,
-                tell,
-                mine,
-            )
-        if who.first:
-            told = summary.summarise(suite, lines, rows, args["seed"])
-            told |= {"left out": left_out, "model": title, "weights": weights, "samples": header["samples"]}
-            told |= provenance.record(device, argv, began)
-            (folder / f"{name}.json").write_text(summary.as_text(told), encoding="utf-8")
-            figures.save(charts.figure(told), folder / f"{name}.svg")
-            page.write(folder, args["docs"] / "results.md")
-            print(f"{suite.title}\n\n{page.scores(told['lines'], list(told['queries']))}\n")
-    return 0
-
-
 def _paper(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     """The paper's tables on its data sets below ``--data-root``, or on the park, into one report in ``--out``."""
     from csp.checkpoints import load
     from csp.evaluation import experiment_run
+    from csp.evaluation.request import options_of, readers_of
+    from csp.evaluation.terminal import progress
 
     began, options = time.perf_counter(), options_of(args)
     for flag in ("scenes", "limit"):
@@ -299,103 +220,6 @@ def _paper(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     for told in experiment_run.run(args, model, options, readers_of(args, model), progress, argv, began):
         print(told)
     return 0
-
-
-def has_words(model: Segmenter) -> bool:
-    """Whether the model's CLIP reads words."""
-    return getattr(getattr(model, "clip", None), "words", None) is not None
-
-
-def readers_of(args: dict[str, Any], model: Any) -> int:
-    """Processes that read ahead of each that runs the model: two beside a GPU, none where the CPU has the work anyway."""
-    if args["readers"] is not None:
-        return int(args["readers"])
-    return 2 if model.device.type == "cuda" else 0
-
-
-@contextmanager
-def kept_in(folder: Path | None) -> Iterator[Path]:
-    """A folder for rows: the one given, or one that is gone afterwards."""
-    import tempfile
-
-    if folder is not None:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
-
-
-def name_bad(bad: Mapping[str, str]) -> None:
-    """Say which pictures could not be scored."""
-    if bad:
-        first = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:5])
-        print(f"\n{len(bad)} pictures could not be scored and are in no number: {first}", file=sys.stderr)
-
-
-def weights_of(args: Mapping[str, Any]) -> str:
-    """Of the model's files, a tuned head's among them."""
-    from csp.evaluation import provenance
-
-    folders = provenance.model_folders(args["model"], args["clip"])
-    return provenance.fingerprint([*folders, *([Path(args["head"])] if args["head"] else [])])
-
-
-def header_of(weights: str, source: Source, runs: Sequence[Run]) -> dict[str, Any]:
-    """What rows are rows of: kept with them, so that no two evaluations are mixed."""
-    return {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
-
-
-def options_of(args: dict[str, Any]) -> dict[str, Any]:
-    """What `csp.load` is to be told beside the model's name."""
-    from csp.evaluation.ranks import rank
-
-    device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
-    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam", "head") if args[key] is not None}
-
-
-def summary(report: Report) -> list[str]:
-    """The scores as tables: gIoU and cIoU by family, size and wording, what they cost, the change against
-    dense.
-    """
-    from csp.evaluation.report import show, table
-    from csp.evaluation.runs import DENSE
-
-    score = report.gIoU(DENSE)
-    head = ("", "overall", *score.families, *score.sizes, *score.wording)
-    blocks = []
-    for run in (r for r in report.runs if not r.startswith("(")):
-        bill = report.bill(run)
-        lines = [("gIoU", *show(report.gIoU(run))), ("cIoU", *show(report.cIoU(run)))]
-        if run != DENSE:
-            lines += [("change", *show(report.change(run))), ("IoU with dense", *show(report.agreement(run)))]
-        blocks.append(
-            f"{run}: N_avg {bill['N_avg']:.1f}, {bill['GFLOPs']:.2f} GFLOPs and {bill['ms']:.0f} ms in the decoder, "
-            f"{sum(row['run'] == run for row in report.rows + report.empty)} queries\n"
-            f"{transposed(table, head, lines)}\n"
-            f"empty masks where nothing fits: {report.empty_masks(run).estimate}"
-        )
-    return blocks
-
-
-def transposed(table: Callable[..., str], head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
-    """A table whose rows are the parts and whose columns are the scores: narrow enough for a terminal."""
-    return table(
-        ("", *(line[0] for line in lines)), zip(head[1:], *(line[1:] for line in lines), strict=True)
-    )
-
-
-@contextmanager
-def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar to be told pictures done and pictures in all."""
-    from tqdm import tqdm
-
-    with tqdm(desc=what, unit="picture", disable=quiet) as bar:
-
-        def tell(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        yield tell
 
 
 if __name__ == "__main__":

@@ -171,12 +171,12 @@ def papers(name: str, model: Any, N_avg: float) -> list[Any]:
 
 def score(args: Mapping[str, Any], model: Any, methods: Sequence[Any], split: str, count: int, first: int, folder: Path) -> Any:
     """A tally of methods and dense on ``count`` pictures; rows that are in ``folder`` are not made again."""
-    from csp.evaluate import progress
     from csp.evaluation import provenance
     from csp.evaluation.experiments import named
     from csp.evaluation.processes import Job, gather
     from csp.evaluation.runs import DENSE, Run
     from csp.evaluation.tally import Tally
+    from csp.evaluation.terminal import progress
     from csp.methods.full import Full
     from csp.samples import DataSource, ParkSource
 

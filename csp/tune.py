@@ -78,8 +78,8 @@ def _tune(args: dict[str, Any], argv: Sequence[str]) -> int:
 
     from csp import tuned
     from csp.checkpoints import load
-    from csp.evaluate import progress
     from csp.evaluation import provenance
+    from csp.evaluation.terminal import progress
     from csp.tuning.rows import Rows, manifest
     from csp.tuning.train import Recipe, Tuner, score_fit
 

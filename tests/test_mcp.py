@@ -7,6 +7,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,15 @@ def url(tmp_path_factory):
 
 
 def talk(url: str, work: Callable[[ClientSession], Coroutine[Any, Any, Any]]) -> Any:
-    """A conversation with the server, as an agent's host holds it."""
+    """A conversation with the server, as an agent's host holds it; in a thread: a browser's tests leave a loop in this one."""
 
     async def run() -> Any:
         async with streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _), ClientSession(read, write) as session:
             await session.initialize()
             return await work(session)
 
-    return asyncio.run(run())
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(lambda: asyncio.run(run())).result(timeout=120)
 
 
 def data_url() -> str:

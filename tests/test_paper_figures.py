@@ -244,7 +244,7 @@ def test_saved_runs_are_drawn_without_torch(tmp_path):
 
 @pytest.mark.parametrize(("figure", "made"), [("5", 7), ("3a", 1), ("4B", 4), ("steps", 1)])
 def test_the_program_runs_a_model_for_every_figure(figure, made, model, picture, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("csp.checkpoints.load", lambda name, device: model)
+    monkeypatch.setattr("csp.checkpoints.load", lambda name, **options: model)
     file, out = tmp_path / "picture.png", tmp_path / "figure.svg"
     Image.fromarray(picture).save(file)
     argv = ["--figure", figure, "--picture", str(file), "--query", "the red ball", "--seed", "5", "--out", str(out)]
@@ -286,7 +286,7 @@ def test_a_setting_without_a_stage_has_no_column_for_it(model, picture, method, 
 
 
 def test_scenes_are_drawn_with_their_truth(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("csp.checkpoints.load", lambda name, device: model)
+    monkeypatch.setattr("csp.checkpoints.load", lambda name, **options: model)
     seen = {}
     kind = csp.figures.FIGURES["3a"]
 

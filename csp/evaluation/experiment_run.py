@@ -14,8 +14,10 @@ from csp.evaluation.experiment_page import page, text
 from csp.evaluation.experiments import PARK, Table
 from csp.evaluation.processes import Job, Tell, gather
 from csp.evaluation.ranks import rank
+from csp.evaluation.request import header_of, weights_of
 from csp.evaluation.store import Rows
 from csp.evaluation.tally import Tally
+from csp.evaluation.terminal import bad_pictures
 from csp.metrics import Statistic, mean_of
 from csp.samples import DataSource, ParkSource, Source
 
@@ -52,13 +54,12 @@ def run(
     who, folder = rank(), args["out"] or Path("out/paper")
     chosen = experiments.tables(model.N, model.L, args["tables"], tuple(range(args["seeds"])), args["data_root"] is None)
     there, missing = sources(experiments.columns(chosen), args)
-    folders = provenance.model_folders(args["model"], args["clip"])
-    weights = provenance.fingerprint([*folders, *([Path(args["head"])] if args["head"] else [])])
+    weights = weights_of(args)
     tallies: dict[str, Tally] = {}
     done: dict[str, Rows] = {}
     for column, source in there.items():
         runs = experiments.runs_for(chosen, column)
-        header = {"weights": weights, "samples": source.describe(), "runs": [run.describe() for run in runs]}
+        header = header_of(weights, source, runs)
         job = Job(args["model"], source, runs, options, args["threads"], readers)
         with progress(column, quiet=not who.first) as tell:
             rows = gather(job, folder / experiments.folder_of(column), args["jobs"], header, tell, _own(model, args))
@@ -89,8 +90,7 @@ def run(
     if missing:
         yield f"not there: {', '.join(missing)}; python -m csp.data check says what to fetch"
     if bad:
-        names = "; ".join(f"{name}: {why}" for name, why in list(bad.items())[:5])
-        yield f"{len(bad)} pictures could not be scored and are in no number: {names}"
+        yield bad_pictures(bad)
     yield f"{folder / 'report.html'}, {folder / 'report.json'}, {folder / 'rows.csv'}"
 
 

@@ -231,7 +231,7 @@ const enter = (entry) => {
   if (run.heads && s.head * run.N >= run.heads.length) s.head = -1;
   s.mask = maskAt(run, s.threshold);
   s.maskTurn++;
-  s.ghost = null;
+  s.ghost = ghostOf(run);
   slider.max = run.L;
   $("thumb").src = run.picture;
   let [low, high] = [-1, 1];

@@ -65,10 +65,15 @@ const answerWords = (run, before) => {
   return `${how}: ${[...parts, moved, typeof same === "number" ? `IoU with the mask before ${same.toFixed(2)}` : ""].filter(Boolean).join(", ")}.`;
 };
 
+// The mask that a forced run is held against, as an outline beside its own.
+const ghostOf = (run) => {
+  const before = changes(run) ? history.before(run) : null;
+  return before?.run.pixels === run.pixels ? { mask: before.run.masks.mask, key: `before ${before.number}`, label: "mask before" } : null;
+};
+
 const drawAnswer = (run) => {
   const box = $("answer"), forced = changes(run), before = forced ? history.before(run) : null;
   box.hidden = !forced;
-  if (before && before.run.pixels === run.pixels) s.ghost = { mask: before.run.masks.mask, key: `before ${before.number}`, label: "mask before" };
   box.replaceChildren(...(forced ? [make("p", { class: "v-changed", text: answerWords(run, before) })] : []));
 };
 
