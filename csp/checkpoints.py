@@ -20,24 +20,23 @@ from csp.models import quantize as bits
 from csp.models.asking import LisaSegmenter
 from csp.models.backends import BACKENDS
 from csp.models.build import (
+    assemble_decoder,
     build_clip,
     build_instances,
     build_lm_head,
     build_mask_head,
     build_mlp,
     build_prompter,
-    check_ids,
     check_widths,
 )
-from csp.models.decoders import build_decoder, decoder_config, revive
+from csp.models.decoders import decoder_config
 from csp.models.memory import survives_out_of_memory
 from csp.models.onednn import bfloat16_at_home
 from csp.models.parts import AnyGuide
-from csp.models.probe import probe
 from csp.models.sa2va import is_sa2va, parts_of as sa2va_parts, sa2va_sizes
 from csp.models.sam import sam_sizes
 from csp.models.tiling import MOST_TILES
-from csp.models.weights import LoadReport, fill, read_json, read_parts
+from csp.models.weights import LoadReport, read_json, read_parts
 from csp.tuned import attach
 
 EMBEDDED = ("park",)
@@ -107,15 +106,8 @@ def load(
 
     on_cpu = (_ENCODER,) if offload_sam else ()
     parts = read_parts(folder, target, kind, report, on_cpu, as_stored=() if quantize is None else (_LAYERS,))
-    llm = build_decoder(decoder_config(config))
-    # The loaded tensors replace the meta ones; what no checkpoint holds is made anew where the weights are.
-    fill(llm, parts.pop("llm", {}), "model", report)
-    check_ids(prompter, llm)
-    if target.type != "meta":
-        probe(llm)
-    if quantize is not None:
-        bits.quantize_linears(llm.layers, quantize, target, kind)
-    revive(llm, target)
+    decoder, state = decoder_config(config), parts.pop("llm", {})
+    llm = assemble_decoder(decoder, state, "model", prompter, target, kind, quantize, report)
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
     fcs = build_mlp(parts.pop("fcs", {}), nn.ReLU, "model.text_hidden_fcs.0", report)

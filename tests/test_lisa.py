@@ -128,6 +128,19 @@ def test_a_picture_is_encoded_once(
     assert len(encoded) == 2
 
 
+def test_another_guide_looks_at_the_picture_anew(
+    model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "instances", lambda image: np.ones((1, *image.shape[:2]), bool))
+    assert model.encode(picture).masks.all()
+    kept = len(model.cache)
+    model.instances = lambda image: np.zeros((0, *image.shape[:2]), bool)
+    assert kept and len(model.encode(picture).masks) == 0
+    same = model.encode(picture)
+    model.instances = model.instances
+    assert model.encode(picture) is same, "the same guide again forgets nothing"
+
+
 def test_the_cache_is_bounded_in_bytes(park_folder: Path, picture: np.ndarray) -> None:
     model = load(park_folder, device="cpu", instances=False)
     size = model.encode(picture).nbytes

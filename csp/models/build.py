@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from csp.models import quantize as bits
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from csp.models.common_space import CommonSpace
+from csp.models.decoders import build_decoder, revive
 from csp.models.guides import read_guide
 from csp.models.instances import YoloInstances, build_yolo, has_ultralytics, read_yolo
 from csp.models.parts import AnyGuide, Guide
+from csp.models.probe import probe
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
 from csp.models.sam import SamHead, SamSizes, build_sam
 from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
@@ -154,6 +157,32 @@ def _check_tower(config: Mapping[str, Any], image_size: int, report: LoadReport)
             f"config.json names {name}, a tower of {meant} pixels, but this one has {image_size}: the model was "
             f"trained with as many image tokens as its own tower makes, so pass clip= that one unless you know better"
         )
+
+
+def assemble_decoder(
+    config: Any,
+    state: dict[str, Tensor],
+    where: str,
+    prompter: Prompter,
+    target: torch.device,
+    kind: torch.dtype,
+    quantize: str | None,
+    report: LoadReport,
+) -> Any:
+    """The decoder that ``config`` describes with the tensors found at ``where``, probed; its layers in 8 or 4 bits where asked.
+
+    Raises ValueError for a tensor that does not fit, a [SEG] without a row, or a decoder that is not driven rightly.
+    """
+    llm = build_decoder(config)
+    # The loaded tensors replace the meta ones; what no checkpoint holds is made anew where the weights are.
+    fill(llm, state, where, report)
+    check_ids(prompter, llm)
+    if target.type != "meta":
+        probe(llm)
+    if quantize is not None:
+        bits.quantize_linears(llm.layers, quantize, target, kind)
+    revive(llm, target)
+    return llm
 
 
 def check_ids(prompter: Prompter, llm: Any) -> None:

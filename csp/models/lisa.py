@@ -63,11 +63,22 @@ class Lisa(Parts):
         self.text_hidden_fcs, self.prompter = text_hidden_fcs, prompter
         # Any: each head has more to tell those who know it.
         self.mask_head: Any = mask_head
-        self.instances, self.seg_row, self.answer = instances, seg_row, answer
+        self._guide, self.seg_row, self.answer = instances, seg_row, answer
         self.report, self.lm_head = report, lm_head
         self.layers: Host = layers or Llama(llm)
         self.cache: ByteCache[Seen] = ByteCache(cache_bytes)
         self._encoding = Lock()
+
+    @property
+    def instances(self) -> AnyGuide | None:
+        """The guide, or None. Another one may be set at any time: pictures are then looked at anew."""
+        return self._guide
+
+    @instances.setter
+    def instances(self, guide: AnyGuide | None) -> None:
+        if guide is not self._guide:
+            self._guide = guide
+            self.cache.clear()
 
     @property
     def grid(self) -> tuple[int, int]:

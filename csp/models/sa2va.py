@@ -16,12 +16,10 @@ import torch
 from torch import nn
 from transformers import CONFIG_MAPPING
 
-from csp.models import quantize as bits
-from csp.models.build import build_lm_head, build_mlp, check_ids
+from csp.models.build import assemble_decoder, build_lm_head, build_mlp
 from csp.models.chat import ChatPrompt
-from csp.models.decoders import NEEDED, build_decoder, decoder_config, family, revive
+from csp.models.decoders import NEEDED, decoder_config, family
 from csp.models.intern import InternTower, build_intern, intern_config, intern_state
-from csp.models.probe import probe
 from csp.models.sam2 import MEMORY, Sam2Head, Sam2Sizes, build_sam2, sam2_sizes, sam2_state
 from csp.models.tiling import MOST_TILES
 from csp.models.weights import LoadReport, fill, on_meta, read_parts
@@ -89,14 +87,9 @@ def parts_of(
         places=PLACES,
         left_out=lambda name: name.startswith(SAM) and MEMORY.match(name.removeprefix(SAM)),
     )
-    llm = build_decoder(text_config(config))
-    fill(llm, parts.pop("llm", {}), "language_model.model", report)
-    check_ids(prompter, llm)
-    if target.type != "meta":
-        probe(llm)
-    if quantize is not None:
-        bits.quantize_linears(llm.layers, quantize, target, kind)
-    revive(llm, target)
+    llm = assemble_decoder(
+        text_config(config), parts.pop("llm", {}), "language_model.model", prompter, target, kind, quantize, report
+    )
     tied = bool(config["llm_config"].get("tie_word_embeddings"))
     if tied and parts.get("lm_head"):
         report.notes.append("config.json ties the head to the embedding, but holds both: both were loaded as they are")
