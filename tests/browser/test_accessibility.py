@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -30,6 +32,25 @@ def test_axe(visit, dark, size):
     page.keyboard.press("Escape")
     page.locator(".v-picture").click()
     assert findings(page) == []
+
+
+def luminance(color: str) -> float:
+    """Relative luminance, as WCAG 2 has it, of a computed `rgb(r, g, b)`."""
+    parts = [int(value) / 255 for value in re.findall(r"\d+", color)[:3]]
+    linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_button_under_the_pointer_can_be_read(visit, dark):
+    """axe looks at a page at rest."""
+    page = visit(query="/?__theme=dark" if dark else "")
+    for name in (".v-run", ".v-menu-open", ".v-picture", ".v-chips button >> nth=0"):
+        button = page.locator(name)
+        button.hover()
+        ink, ground = button.evaluate("node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]")
+        light, dim = sorted((luminance(ink), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dim + 0.05) >= 4.5, (name, ink, ground)
 
 
 def test_everything_is_reached_by_the_tab_key(page):
