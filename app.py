@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     parser.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file (default: the model's)")
     parser.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan")
+    searched = "a preset.json of csp.search, offered beside the paper's settings; repeatable"
+    parser.add_argument("--preset", metavar="FILE", action="append", default=[], help=searched)
     parser.add_argument("--dtype", help="float32, bfloat16 or float16")
     parser.add_argument("--quantize", help="the decoder in 8bit or 4bit (needs bitsandbytes)")
     parser.add_argument("--offload-sam", action="store_true", help="SAM's encoder on the GPU only while it encodes")
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()
     import csp
-    from csp.session import Session, runnable, suited
+    from csp.session import Session, read_preset, runnable, suited
     from csp.ui import build, gpu_is_lent, launch_options, offer
 
     # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
@@ -74,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = ("device", "clip", "sam", "head", "instances", "dtype", "quantize", "offload_sam", "max_tiles")
     how = {name: getattr(args, name) for name in told} | {"backend": backend}
     try:
-        session = Session(csp.load(name, **suited(name, how)))
+        found = [read_preset(file) for file in args.preset]
+        session = Session(csp.load(name, **suited(name, how)), found=found)
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2

@@ -155,7 +155,7 @@ HEADER = record(
             {
                 "force": maybe(FORCE),
                 "seg_mode": choice("teacher", "generated"),
-                "template": choice("auto", "refer", "sentence", "chat"),
+                "template": choice("auto", "refer", "phrase", "sentence", "chat"),
             },
         ),
         "layout": record(

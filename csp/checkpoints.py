@@ -29,7 +29,7 @@ from csp.models.build import (
     build_prompter,
     check_widths,
 )
-from csp.models.decoders import decoder_config
+from csp.models.decoders import check_found, decoder_config
 from csp.models.memory import survives_out_of_memory
 from csp.models.onednn import bfloat16_at_home
 from csp.models.parts import AnyGuide
@@ -107,6 +107,7 @@ def load(
     on_cpu = (_ENCODER,) if offload_sam else ()
     parts = read_parts(folder, target, kind, report, on_cpu, as_stored=() if quantize is None else (_LAYERS,))
     decoder, state = decoder_config(config), parts.pop("llm", {})
+    check_found(decoder, state, report.head_dim, report)
     llm = assemble_decoder(decoder, state, "model", prompter, target, kind, quantize, report)
     tower = build_clip(clip_folder, parts.pop("clip", None), config, target, kind, report)
     projector = build_mlp(parts.pop("projector", {}), nn.GELU, "model.mm_projector", report)
@@ -186,6 +187,12 @@ def find_clip(folder: Path, config: Mapping[str, Any], clip: str | Path | None) 
         raise ValueError("config.json names no vision_tower: pass clip=folder_or_id")
     if clip is None and (folder / str(name) / "config.json").is_file():
         return folder / str(name)
+    if not Path(str(name)).is_dir() and not hub.is_id(name):
+        said = "" if clip else "config.json names it, relative to its folder or as a hub id: "
+        raise ValueError(
+            f"there is no vision tower {str(name)!r} ({said}it is a CLIP of its own): pass --clip (clip= in Python) the folder "
+            "that holds its config.json and weights, or a hub id such as openai/clip-vit-large-patch14"
+        )
     return _folder_or_hub(name, "clip", ("*.json",), ("model.safetensors", "pytorch_model.bin"))
 
 
@@ -206,7 +213,8 @@ def _folder_or_hub(name: str | Path, what: str, patterns: tuple[str, ...], weigh
     if (path / "config.json").is_file():
         return path
     if path.is_dir():
-        raise ValueError(f"the folder {str(name)!r} has no config.json: it is not a {what} folder")
+        remedy = ": pass --clip (clip= in Python) the tower that the model's config.json names" if what == "clip" else ""
+        raise ValueError(f"the folder {str(name)!r} has no config.json: it is not a {what} folder{remedy}")
     if not hub.is_id(name):
         raise ValueError(
             f"there is no {what} {str(name)!r}: give {', '.join(EMBEDDED)}, a folder with a config.json, "

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from csp.finite import check_ran
 from csp.forcing import apply_force, check_force
 from csp.layers import DecoderLayers, Ran
 from csp.stages import Choice, Stage, View, planned
@@ -137,7 +138,7 @@ def decode_all(
     ``seed`` drives a CPU generator for each, so that choices are the same on every device and in any company. ``force`` is
     applied after each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing; "heads" keeps the
     rows of every head at every layer as well. ``ms`` is each one's share of the time. Raises ValueError for a plan that
-    does not cover the layers or a ``force`` that names no stage or patch.
+    does not cover the layers, a ``force`` that names no stage or patch, and states that are NaN, naming the layer.
     """
     layers = runner.layers
     plan = covering(plan, layers.num_layers)
@@ -160,6 +161,7 @@ def decode_all(
             runner.forget(stage.forget, nows)
         outs = [Ran(now.hidden, now.hidden, None) for now in nows] if stage.skip else runner.run(done, stage.L, nows, record)
         for p, e, out in zip(passes, entered, outs, strict=True):
+            check_ran(layers, done, stage.L, e.sequence, out.hidden)
             p.ran.append((e, out))
             p.now, p.entering = e.sequence.with_hidden(out.hidden), out.entering
         done += stage.L

@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="F",
         help=f"only this one, repeatable: {', '.join(FAMILIES)}",
     )
-    main.add_argument("--method", default="full", help=f"{', '.join(METHODS)} (default: full)")
+    main.add_argument("--method", help=f"{', '.join(METHODS)} (default: full, or what --head was tuned under)")
     main.add_argument(
         "--seed", type=int, default=0, help="drives every lot that is drawn, and the resampling (default: 0)"
     )
@@ -101,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     main.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what the model asks for)")
     main.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan")
+    main.add_argument("--any-plan", action="store_true", help="let --head run under another plan than its own")
+    main.add_argument("--max-tiles", type=int, help="tiles that Sa2VA cuts a picture into at most (default: 12)")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
     add_knobs(main)
@@ -170,6 +172,8 @@ def _score(args: dict[str, Any], source: Source, argv: Sequence[str] | None) -> 
         rows = list(found_rows or ())
     if found_rows is None:
         return 0
+    if not rows and found_rows.bad:
+        raise ValueError(f"no picture gave a row: {bad_pictures(found_rows.bad)}")
     if not rows:
         raise ValueError(f"{source.name} asks nothing: there is no query with a truth")
     report = Report(rows, args["seed"])

@@ -203,6 +203,7 @@ def _parser() -> Parser:
     ran.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     ran.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     ran.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file (default: the model's)")
+    ran.add_argument("--max-tiles", type=int, help="tiles that Sa2VA cuts a picture into at most (default: 12)")
     ran.add_argument("--keep", type=Path, metavar="FOLDER", help="also save the runs there, to draw them again without the model")
     return main
 
@@ -244,7 +245,7 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
         raise ValueError(f"figure {figure} shows LVLM_CSP's own stages, not those of {method.name}; --method is for {fit}")
     if method is None and given:
         method = method_of(CSP_NAME, {"cluster": "seg-first", **given})
-    model = load(args.model, clip=args.clip, sam=args.sam, device=args.device)
+    model = load(args.model, clip=args.clip, sam=args.sam, device=args.device, max_tiles=args.max_tiles)
     made = [runs(figure, model, image, query, method, args.seed) for image, query, _ in asked]
     return [result for row in made for result in row], [truth for _, _, truth in asked]
 

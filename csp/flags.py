@@ -27,6 +27,7 @@ def add_knobs(parser: argparse.ArgumentParser) -> None:
 
     taken = {option for action in parser._actions for option in action.option_strings}
     group = parser.add_argument_group("knobs", "of the chosen method; its own defaults hold otherwise")
+    group.add_argument("--preset", metavar="FILE", help="method and knobs of a preset.json that csp.search wrote")
     seen: set[str] = set()
     for method in METHODS.values():
         for knob in knobs(method):
@@ -56,6 +57,27 @@ def method_of(name: str, given: Mapping[str, str]) -> Any:
     method = find(name, "--method")
     known = {knob.name: knob for knob in knobs(method)}
     return build(method, {key: known[key].parse(text) if key in known else text for key, text in given.items()})
+
+
+def asked(args: Mapping[str, Any], default: str = "csp") -> Any:
+    """The method that ``--method``, ``--preset`` and the knobs ask for: a knob given by hand wins over the preset's."""
+    given = given_knobs(args)
+    if args.get("preset") is None:
+        return method_of(args["method"] or default, given)
+    from csp.methods import build, find, knobs
+    from csp.methods.found import read_preset
+
+    preset = read_preset(args["preset"])
+    if args["method"] not in (None, preset.method):
+        raise ValueError(f"--method is {args['method']} and the preset's {preset.method}: leave one of them out")
+    method = find(preset.method)
+    known = {knob.name: knob for knob in knobs(method)}
+    return build(method, {**(preset.knobs or {}), **{k: known[k].parse(v) if k in known else v for k, v in given.items()}})
+
+
+def asks_nothing(args: Mapping[str, Any]) -> bool:
+    """Whether no method, preset or knob was given."""
+    return args["method"] is None and args.get("preset") is None and not given_knobs(args)
 
 
 def parse(name: str, text: str, default: Any) -> Any:

@@ -61,6 +61,7 @@ def inspect(name: str | Path, clip: str | Path | None = None, sam: str | Path | 
         model = load(name, clip, sam, instances=False, device="meta", report=report)
     except ValueError as error:
         problems.append(str(error))
+    problems += report.problems
     problems += [f"{len(found)} tensors {what}" for what, found in _lacking(report) if found]
     weights = {
         "tensors": dict(report.tensors),
@@ -71,7 +72,12 @@ def inspect(name: str | Path, clip: str | Path | None = None, sam: str | Path | 
         "left out": len(report.dropped),
     }
     found = Inspection(str(name), str(folder), weights=weights, devices=_devices(), notes=tuple(report.notes))
-    sizes, check, memory = ({}, {}, ()) if model is None else (_sizes(model, folder), _check(model), _memory(model))
+    sizes, check, memory = ({}, {}, ()) if model is None else (_sizes(model, folder), {}, _memory(model))
+    if model is not None:
+        try:
+            check = _check(model)
+        except ValueError as error:
+            problems.append(str(error))
     return Inspection(**vars(found) | {"sizes": sizes, "check": check, "memory": memory, "problems": tuple(problems)})
 
 

@@ -110,7 +110,7 @@ def _line(told: Any, where: str, folder: Path) -> Line:
         raise ValueError(f"knobs must be an object, got {shown(knobs)}")
     build(METHODS[method], knobs)
     seed = check_integer("seed", told.get("seed", 0), 0, 2**31 - 1)
-    known = {"seg_mode": ("teacher", "generated"), "template": ("auto", "refer", "sentence", "chat")}
+    known = {"seg_mode": ("teacher", "generated"), "template": ("auto", "refer", "phrase", "sentence", "chat")}
     how = tuple((name, check_choice(name, told[name], choices)) for name, choices in known.items() if name in told)
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     return Line(where, query.strip(), method, knobs, seed, key, files.get("image"), scene, files.get("mask"), how)

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b or a JSON file")
     main.add_argument("--out", type=Path, default=Path("out/search"), help="folder to write to (default: out/search)")
+    main.add_argument("--docs", type=Path, metavar="DIR", help="also write DIR/results/search.json and DIR/results.md")
     return main
 
 
@@ -143,13 +144,21 @@ def _search(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     for line in front:
         line["paper's setting"] = line["knobs"] in printed
     found: dict[str, Any] = {
+        "weights": provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
         "method": args["method"], "knobs": told(best[0], tally)["knobs"],
-        "fit": len(all_plans), "tried": len(left_at_first), "front": front, "rounds": rounds,
-        **provenance.record(str(model.device), argv, began),
+        "fit": len(all_plans), "tried": len(left_at_first), "test pictures": len(tally.pictures), "front": front,
+        "rounds": rounds,
+        **provenance.record(str(model.device), argv, began, "csp.search"),
     }  # fmt: skip
     args["out"].mkdir(parents=True, exist_ok=True)
     (args["out"] / "preset.json").write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     draw(front, args["out"] / "front.svg")
+    if args["docs"] is not None:
+        from csp.evaluation import found_page, page
+
+        found_page.keep(args["docs"], "search", found)
+        draw(front, args["docs"] / "results/search.svg")
+        page.write(args["docs"] / "results", args["docs"] / "results.md")
     print(f"{found['tried']} of {found['fit']} plans that fit were tried; on {len(tally.pictures)} test pictures, against dense:")
     for line in front:
         mark = "  (the paper's)" if line["paper's setting"] else ""

@@ -1,6 +1,7 @@
 """From a picture and a query to a mask, with every stage recorded.
 
-``python -m csp.segment picture.png "the red ball" --cluster seg-first --Nc 64 --Np 16 --out out/``
+``python -m csp.segment picture.png "the red ball" --cluster seg-first --Nc 64 --Np 16 --out out/``, or ``park:7`` in place of
+a file for a test scene of the park.
 
 Writes mask.png, stages.png, stages.svg, run.json and run.npz. Bad input ends with one line on stderr and
 exit code 2.
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from csp.flags import Parser, add_knobs, given_knobs, method_of, parse
+from csp.flags import Parser, add_knobs, asked, asks_nothing, parse
 from csp.types import Result
 
 
@@ -30,10 +33,10 @@ def parser() -> argparse.ArgumentParser:
         description=(__doc__ or "").split("\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    main.add_argument("picture", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file")
+    main.add_argument("picture", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file, or park:N, a test scene of the park")
     main.add_argument("query", help="what to find, 1 to 512 characters")
     main.add_argument("--model", default="park", help="park, a folder, or a hub id (default: park)")
-    main.add_argument("--method", default="csp", help=f"{', '.join(METHODS)} (default: csp)")
+    main.add_argument("--method", help=f"{', '.join(METHODS)} (default: csp, or what --head was tuned under)")
     main.add_argument("--seed", default="0", help="drives every lot that is drawn (default: 0)")
     main.add_argument("--out", default="out", type=Path, help="folder to write to (default: out)")
     main.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
@@ -41,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--backend", default="plain", help="how layers are run: plain, onednn or compiled (default: plain)")
     main.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
     main.add_argument("--sam", help="SAM's sizes: vit_h, vit_l, vit_b, of SAM 2 hiera_l or the like, or a JSON file")
+    main.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan")
+    main.add_argument("--any-plan", action="store_true", help="let --head run under another plan than its own")
     main.add_argument("--max-tiles", help="tiles that Sa2VA cuts a picture into at most (default: 12)")
     main.add_argument(
         "--instances", help="a folder with a YOLO yaml and model.safetensors, or a .pt file (default: the model's own)"
@@ -49,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument(
         "--seg-mode", default="teacher", help="teacher: the answer is given, or generated (default: teacher)"
     )
-    main.add_argument("--template", default="auto", help="auto, refer, sentence or chat: the form of the question")
+    main.add_argument("--template", default="auto", help="auto, refer, phrase, sentence or chat: the form of the question")
     main.add_argument("--max-new-tokens", default=str(MAX_NEW_TOKENS), help="how long a generated answer may become")
     add_knobs(main)
     return main
@@ -89,18 +94,30 @@ def summary(result: Result) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
+def _picture(name: str) -> Any:
+    """A file's pixels, or those of a test scene of the park."""
+    from csp import images
+    from csp.park import scene
+
+    drawn = re.fullmatch(r"park:(\d{1,9})", name)
+    return scene(int(drawn[1]), split="test").image if drawn else images.read(Path(name))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns 0, or 2 after one line on what is wrong with the request."""
     try:
         args = vars(parser().parse_args(argv))
-        from csp import images
         from csp.checkpoints import load
 
         # All that can be refused is refused before weights are read.
-        method = method_of(args["method"], given_knobs(args))
+        method = asked(args)
+        if args["head"] is not None:
+            from csp import tuned
+
+            method = tuned.plan_of(args["head"], None if asks_nothing(args) else method, args["any_plan"])
         seed, most = parse("seed", args["seed"], 0), parse("max-new-tokens", args["max_new_tokens"], 0)
         tiles = None if args["max_tiles"] is None else parse("max-tiles", args["max_tiles"], 0)
-        picture = images.read(Path(args["picture"]))
+        picture = _picture(args["picture"])
         model = load(
             args["model"],
             clip=args["clip"],
@@ -110,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             dtype=args["dtype"],
             backend=args["backend"],
             max_tiles=tiles,
+            head=args["head"],
         )
         result = model.segment(
             picture,

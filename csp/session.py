@@ -18,6 +18,7 @@ from csp.checkpoints import suited as suited
 from csp.checks import check_integer
 from csp.flops import cost
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
+from csp.methods.found import read_preset as read_preset
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
 from csp.models.cache import ByteCache, picture_key
@@ -80,8 +81,10 @@ def runnable(name: str) -> str:
 class Session:
     """A model behind the vocabulary of `csp.types`."""
 
-    def __init__(self, model: Segmenter, dense_bytes: int = DENSE_BYTES):
-        self.model = model
+    def __init__(self, model: Segmenter, dense_bytes: int = DENSE_BYTES, found: Sequence[Preset] = ()):
+        for preset in found:
+            named(preset.method, preset.knobs).plan(model.N, model.L)
+        self.model, self._found = model, tuple(found)
         self._dense: ByteCache[Result] = ByteCache(dense_bytes)
         self.turns = Turns()
 
@@ -116,14 +119,14 @@ class Session:
 
     def presets(self) -> dict[str, Preset]:
         """The paper's settings made for as many image tokens and layers as this model has, by their keys in
-        PRESETS.
+        PRESETS, and plans that were searched for (``found``).
         """
         here = {name for name, shape in SHAPES.items() if (shape.N, shape.L) == (self.model.N, self.model.L)}
         return {
             key: preset
             for key, preset in PRESETS.items()
             if preset.shape in here and preset.knobs is not None
-        }
+        } | {f"found/{number}": preset for number, preset in enumerate(self._found)}
 
     def at_budget(self, method: str, N_avg: float, start: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Knobs with which a method spends N_avg image tokens: from the knobs in ``start`` where they reach

@@ -86,6 +86,26 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
+def plan_of(folder: str | Path, asked: Any = None, anyway: bool = False) -> Any:
+    """The plan that a head was tuned under. Raises ValueError where another is ``asked`` for; ``anyway`` gives that one."""
+    card = read_card(Path(folder))
+    own = build(METHODS[card["method"]], _listed(card["knobs"])) if card["method"] in METHODS else None
+    if asked is None and own is None:
+        raise ValueError(f"{folder} was tuned under {card['method']}, which is no method here: say --method and --any-plan")
+    if asked is None or (not anyway and asked == own):
+        return own
+    if not anyway:
+        raise ValueError(
+            f"{folder} was tuned under {own or card['method']} and {asked} was asked for: leave --method and the knobs out, or "
+            "say --any-plan to try it"
+        )
+    return asked
+
+
+def _listed(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in knobs.items()}
+
+
 def attach(model: Any, folder: str | Path) -> dict[str, Any]:
     """Give a model a tuned head, and the plan that it was tuned under as its default method. Returns its card.
 
@@ -108,7 +128,7 @@ def attach(model: Any, folder: str | Path) -> dict[str, Any]:
     if "score" in card:
         model.mask_head = ScoreFitted(model.mask_head, *map(float, card["score"]))
     if card["method"] in METHODS:
-        model.methods = partial(_unless_given, model.methods, build(METHODS[card["method"]], card["knobs"]))
+        model.methods = partial(_unless_given, model.methods, build(METHODS[card["method"]], _listed(card["knobs"])))
     return card
 
 

@@ -38,7 +38,7 @@ __all__ = [
 SegMode = Literal["teacher", "generated"]
 """Whether the answer, [SEG], is given to the model, or the model writes it."""
 
-Template = Literal["auto", "refer", "sentence", "chat"]
+Template = Literal["auto", "refer", "phrase", "sentence", "chat"]
 """The form of a question: around an expression, around a sentence, or the words alone."""
 
 REQUEST = ("query", "method", "knobs", "seed", "model", "force", "seg_mode", "template")

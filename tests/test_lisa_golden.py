@@ -171,6 +171,7 @@ def test_written_tokens_as_words(model: Lisa) -> None:
     ("template", "query", "asked"),
     [
         ("refer", "The Tree", "\n What is the tree in this image? Please output segmentation mask. ASSISTANT: "),
+        ("phrase", "The Tree", "\n What is The Tree in this image? Please output segmentation mask. ASSISTANT: "),
         ("sentence", "The Tree", "\n The Tree Please output segmentation mask. ASSISTANT: "),
         ("chat", "The Tree?", "\nThe Tree? ASSISTANT: "),
         ("auto", "The Tree", "\n What is the tree in this image? Please output segmentation mask. ASSISTANT: "),
@@ -183,7 +184,7 @@ def test_forms_of_a_question(model: Lisa, template: Any, query: str, asked: str)
     prompt = prompter(query, "generated", template=template)
     assert [*prompt.usr, prompter.seg_id] == prompter.encode([prompter.added["<im_end>"], asked, prompter.seg_id])
     assert prompt.out == prompt.I_seg == ()
-    with pytest.raises(ValueError, match="template must be one of auto, refer, sentence, chat, got 'free'"):
+    with pytest.raises(ValueError, match="template must be one of auto, refer, phrase, sentence, chat, got 'free'"):
         prompter(query, template="free")  # type: ignore[arg-type]
 
 

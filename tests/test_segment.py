@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csp.segment import main, method_of, parser
+from csp.flags import method_of
+from csp.segment import main, parser
 from csp.types import Result
 
 KNOBS = ["--Lc", "1", "--Nc", "16", "--Ls", "1", "--Np", "4"]
@@ -144,3 +145,37 @@ def test_help_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
     assert stop.value.code == 0 and "python -m csp.segment" in capsys.readouterr().out
+
+
+def test_a_scene_of_the_park_a_preset_and_the_plan_of_a_head(
+    park_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import csp
+    from csp import tuned
+    from csp.methods.found import read_preset
+
+    preset = tmp_path / "preset.json"
+    line = {"N_avg": 25.0, "GFLOPs": 0.1}
+    preset.write_text(json.dumps({"method": "csp", "knobs": {"Lc": 1, "Nc": 9, "Ls": 1, "Np": 4}, "front": [line]}))
+    assert read_preset(preset).n_avg == 25
+    asked = ["park:7", "the green book", "--model", str(park_folder), "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert main([*asked, "--preset", str(preset), "--Np", "5"]) == 0
+    run = Result.open(tmp_path / "out/run.npz")
+    assert (run.request.knobs["Nc"], run.request.knobs["Np"]) == (9, 5)
+    np.testing.assert_array_equal(run.request.image, csp.park.scene(7, split="test").image)
+
+    model = csp.load(park_folder, device="cpu")
+    card = {"base": tuned.fingerprint(model), "method": "csp", "knobs": {"Lc": 1, "Nc": 9, "Ls": 1, "Np": 4}}
+    tuned.save(tmp_path / "head", model, "decoder", card)
+    head = ["--head", str(tmp_path / "head")]
+    assert main([*asked, *head]) == 0 and Result.open(tmp_path / "out/run.npz").request.knobs["Np"] == 4
+    assert main([*asked, *head, "--preset", str(preset)]) == 0
+    capsys.readouterr()
+    other = ["--preset", str(preset), "--Np", "5"]
+    assert main([*asked, *head, *other]) == 2
+    assert "was tuned under CSP(Lc=1, Nc=9, Ls=1, Np=4" in (said := capsys.readouterr().err) and "--any-plan" in said
+    assert main([*asked, *head, *other, "--any-plan"]) == 0
+    preset.write_text('{"method": "csp"}')
+    for wrong, says in ((preset, "names no method and knobs"), (tmp_path / "none.json", "give the preset.json that csp")):
+        assert main([*asked, "--preset", str(wrong)]) == 2
+        assert says in capsys.readouterr().err

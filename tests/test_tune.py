@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,15 @@ from torch import nn
 import csp
 from csp import tuned
 from csp.tune import main
+from csp.tuning import table6
 from csp.tuning.losses import at_size, bce_loss, dice_loss, learning_rate, mask_loss
 from csp.tuning.rows import Picture
+from csp.tuning.selected import best_of
 from csp.tuning.train import Recipe, Tuner, forward, score_fit
 
 ROOT = Path(__file__).parent / "data/sets"
 GOLD = ROOT / "expected"
+PAPER = json.loads((ROOT.parent / "paper/tables.json").read_text())
 META = json.loads((GOLD / "golden_losses.json").read_text())
 
 
@@ -205,3 +209,66 @@ def test_end_to_end(park_folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "tuned on training pictures, got refcoco:val: give refcoco:train" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"holds no head\.safetensors"):
         tuned.read_card(tmp_path)
+
+
+def test_the_best_look_at_the_hold_out_is_kept(gold: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(updates=8, rate=1e-2, warmup=1, pictures=2)
+    scores = iter((0.2, 0.5, 0.4, 0.1))
+    monkeypatch.setattr(Tuner, "evaluate", lambda self, held: (1.0, next(scores), []))
+    tuner = Tuner(toy(gold), ToyRows(gold), [0, 1], recipe, tmp_path)
+    seen: dict[int, torch.Tensor] = {}
+    weight = next(iter(tuner.named.values()))
+
+    def tell(done: int, of: int, loss: float) -> None:
+        seen[done] = weight.detach().clone()
+        if done == 5 and len(tuner.curve) == 5 and not (tmp_path / "again").exists():
+            (tmp_path / "again").touch()
+            raise KeyboardInterrupt  # a stop after two looks
+
+    with pytest.raises(KeyboardInterrupt):
+        best_of(tuner, [0], tell)
+    tuner = Tuner(toy(gold), ToyRows(gold), [0, 1], recipe, tmp_path)
+    weight = next(iter(tuner.named.values()))
+    best = best_of(tuner, [0], tell)
+    assert (best["update"], best["gIoU"]) == (4, 0.5) and [look[0] for look in best["looks"]] == [2, 4, 6, 8]
+    assert len(tuner.curve) == 8 and torch.equal(weight, seen[4]) and not torch.equal(weight, seen[8])
+
+
+def test_table_6_has_its_controls(gold: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, on the toy head: rows come from the golden data in place of a decoder's, as a stand-in for what is slow."""
+    made: list[str] = []
+
+    class Made(ToyRows):
+        def __init__(self, folder: Path, model: Any, source: Any, method: Any, base: str) -> None:
+            super().__init__(gold)
+            made.append(folder.name)
+            self.source = source
+
+        def make(self, tell: Any) -> list[int]:
+            return [0, 1]
+
+    monkeypatch.setattr(table6, "Rows", Made)
+    model = toy(gold)
+    model.N, model.L, model.device = 256, 32, torch.device("cpu")
+    kept = {name: p.clone() for name, p in model.mask_head.sam.mask_decoder.state_dict().items()}
+    study = table6.Study((75,), 1, 1, 2, 2, (1e-3, 1e-2), recipe=Recipe(updates=4, warmup=1, pictures=1))
+    told = table6.run(model, study, tmp_path, lambda *_, **__: nullcontext(lambda done, of: None))
+    assert made == ["train dense", "test dense", "train 75", "test 75", "train rival", "test rival"]
+    lines = {(line["head"], line["plan"]): line for line in told["table"]}
+    assert set(lines) == {
+        ("base", "dense"), ("base", "75 %"), ("base", "rival"), ("tuned dense", "dense"), ("tuned dense", "75 %"),
+        ("tuned at 75 %", "75 %"), ("tuned at 75 %", "dense"), ("tuned under the rival", "rival"),
+        ("tuned on another query's rows", "75 %"),
+    }  # fmt: skip
+    own = lines["tuned at 75 %", "75 %"]
+    assert own["paper's drop"] == 1.7 and lines["base", "75 %"]["paper's drop"] == 2.8 and len(own["by seed"]) == 2
+    assert own["gIoU"]["value"] == pytest.approx(np.mean(own["by seed"]), abs=1e-6)
+    assert own["gain"]["value"] == pytest.approx(own["gIoU"]["value"] - lines["base", "75 %"]["gIoU"]["value"], abs=1e-5)
+    assert lines["base", "dense"]["drop"]["value"] == 0 and set(told["heads"]["tuned dense"]["held out"]) == {0, 1}
+    assert all(torch.equal(kept[n], p) for n, p in model.mask_head.sam.mask_decoder.state_dict().items())
+    again = table6.run(model, study, tmp_path, lambda *_, **__: nullcontext(lambda done, of: None))
+    assert again["table"] == told["table"]  # nothing is tuned or scored twice, and nothing changes
+    printed = {r["pruning_ratio"]: r["miou_drop_finetuned"] for r in PAPER["table6"]["blocks"][0]["rows"] if r["pruning_ratio"]}
+    assert printed == table6.PRINTED
+    with pytest.raises(ValueError, match=r"--ratios must be among 65, 70, .*got 50"):
+        table6.Study((50,))

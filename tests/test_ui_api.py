@@ -169,7 +169,7 @@ def test_a_plain_http_call_with_the_picture_inside(url, photo):
         ({"knobs": [1]}, 'knobs must be an object such as {"K": 2'),
         ({"knobs": "[" * 3000}, "knobs"),
         ({"method": "sparsevlm", "knobs": {"layers": [[2], 5]}}, "layers must be an integer"),
-        ({"template": "poem"}, "template must be one of auto, refer, sentence, chat"),
+        ({"template": "poem"}, "template must be one of auto, refer, phrase, sentence, chat"),
         ({"seg_mode": 3}, "seg_mode must be one of teacher, generated"),
         ({"query": []}, "the number of queries must be in 1..16, got 0"),
         ({"query": ["x"] * 17}, "the number of queries must be in 1..16, got 17"),

@@ -85,11 +85,15 @@ def runs_of(model: str, device: str) -> Callable[[int], Any]:
 
 
 def watch(run: Callable[[int], Any], runs: int) -> list[int]:
-    """Resident bytes after each run."""
+    """Resident bytes after each run, with a progress bar on stderr."""
+    from csp.evaluation.terminal import progress
+
     resident = []
-    for i in range(runs):
-        run(i)
-        resident.append(int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    with progress("runs", unit="run") as tell:
+        for i in range(runs):
+            run(i)
+            resident.append(int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+            tell(i + 1, runs)
     return resident
 
 

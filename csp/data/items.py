@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Overlap = Literal["official", "union"]
-Form = Literal["refer", "sentence"]
-"""How a query is put: an expression ("What is ... in this image?") or a sentence that stands for itself."""
+Form = Literal["refer", "phrase", "sentence"]
+"""How a query is put: an expression ("What is ... in this image?"), which the official code lowers to small letters (refer) or
+leaves as it is written (phrase), or a sentence that stands for itself."""
 
 SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
     "detailed, and polite answers to the human's questions."
 )
-_ASKED = {"refer": "What is {} in this image?", "sentence": "{}"}
+_ASKED = {"refer": "What is {} in this image?", "phrase": "What is {} in this image?", "sentence": "{}"}
 
 
 def conversation(query: str, form: Form) -> str:

@@ -45,6 +45,8 @@ class ReasonSeg:
         path = self.path(index)
         texts, form, shapes, beside = annotation(path)
         queries = tuple(text.strip() for text in (texts if self._every else texts[:1]))
+        if form == "refer" and not self._every:  # LISA lowers what it trains on, not what it validates with
+            form = "phrase"
         return item(path, queries, form, shapes, (path, beside))
 
 

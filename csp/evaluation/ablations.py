@@ -17,7 +17,7 @@ from csp.methods.csp import CSP
 from csp.methods.full import Full
 
 BLIND, ELSEWHERE, MISLED = "(a) no image token", "(b) another picture", "(c) another query"
-STAGED, EARLY = "(d) csp", "(e) random from layer 0"
+STAGED, EARLY = "(d) csp", "(e) random from the first layer"
 HALF = 0.5
 SETTING = CSP(Lc=8, Nc=64, Ls=6, Np=16, cluster="uniform")
 
@@ -89,12 +89,14 @@ def text(report: Report) -> str:
     ]
     looking = report.looking(STAGED)
     rank = next((row["rank_layer"] for row in report.of(STAGED)), None)
+    first = first_layer(report)
     blocks += [
-        f"(d) share of queries whose patch of the highest A_SEG lies on the target, {STAGED}, layer {rank}:",
+        f"(d) share of queries whose patch of the highest A_SEG lies on the target, {STAGED}, "
+        + ("no layer:" if rank is None else f"layer {rank + 1}:"),
         table(("", "share"), zip(("overall", *parts), show(looking), strict=True)),
         "the same in every layer of the dense run:",
-        " ".join(f"{layer}:{s.value:.2f}" for layer, s in enumerate(report.curve())),
-        f"first layer where it reaches {HALF}: {first_layer(report)}",
+        " ".join(f"{layer}:{s.value:.2f}" for layer, s in enumerate(report.curve(), 1)),
+        f"first layer where it reaches {HALF}: {'none' if first is None else first + 1} (layers counted from 1)",
     ]
     return "\n\n".join(blocks)
 
@@ -125,9 +127,8 @@ def gates(report: Report) -> list[Gate]:
         layer = first_layer(report)
         bound = SETTING.Lc + SETTING.Ls
         early = layer is not None and layer < bound
-        found.append(
-            Gate("first layer on target", float("inf") if layer is None else layer, f"< {bound}", early)
-        )
+        counted = float("inf") if layer is None else layer + 1
+        found.append(Gate("first layer on target, counted from 1", counted, f"<= {bound}", early))
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csp.evaluation import found_page
 from csp.evaluation.report import table
 from csp.evaluation.suites import SUITES
 from csp.evaluation.summary import is_current
@@ -54,6 +55,7 @@ def write(folder: Path, page: Path) -> None:
         remark = folder / f"{name}.md"
         if remark.is_file():
             blocks.append(remark.read_text(encoding="utf-8").strip() + "\n")
+    blocks += found_page.sections(folder, frozen)
     page.write_text("\n".join([*blocks, _NOT_PRINTED]), encoding="utf-8")
 
 

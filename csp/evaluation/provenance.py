@@ -65,12 +65,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def record(device: str, argv: Sequence[str] | None, began: float) -> dict[str, Any]:
+def record(device: str, argv: Sequence[str] | None, began: float, program: str = "csp.evaluate") -> dict[str, Any]:
     """For a report: versions, machine, command, and the time since ``began`` of ``time.perf_counter``."""
     return {
         "versions": versions(),
         "machine": machine(device),
-        "command": " ".join(("python -m csp.evaluate", *(sys.argv[1:] if argv is None else argv))),
+        "command": " ".join((f"python -m {program}", *(sys.argv[1:] if argv is None else argv))),
         "finished": now(),
         "seconds": round(time.perf_counter() - began, 1),
     }

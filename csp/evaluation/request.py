@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csp.flags import given_knobs, method_of
+from csp.flags import asked, asks_nothing
 
 if TYPE_CHECKING:
     from csp.evaluation.runs import Run
@@ -38,7 +38,11 @@ def runs_of(args: dict[str, Any], model: Segmenter) -> tuple[Run, ...]:
     from csp.evaluation.runs import DENSE, Run
     from csp.methods.full import Full
 
-    method = method_of(args["method"], given_knobs(args))
+    method = asked(args, "full")
+    if args["head"] is not None:
+        from csp import tuned
+
+        method = tuned.plan_of(args["head"], None if asks_nothing(args) else method, args["any_plan"])
     method.plan(model.N, model.L)
     own = () if isinstance(method, Full) else (Run(method.name, method, args["seed"]),)
     return (
@@ -53,7 +57,7 @@ def options_of(args: dict[str, Any]) -> dict[str, Any]:
     from csp.evaluation.ranks import rank
 
     device = (rank().device or "auto") if args["device"] == "auto" else args["device"]
-    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam", "head") if args[key] is not None}
+    return {"device": device} | {key: args[key] for key in ("dtype", "clip", "sam", "head", "max_tiles") if args[key] is not None}
 
 
 def weights_of(args: Mapping[str, Any]) -> str:

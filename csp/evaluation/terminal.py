@@ -42,11 +42,11 @@ def transposed(table: Callable[..., str], head: Sequence[str], lines: Sequence[S
 
 
 @contextmanager
-def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar to be told pictures done and pictures in all."""
+def progress(what: str, quiet: bool = False, unit: str = "picture") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar to be told how many pictures (or what ``unit`` says) are done, and how many there are in all."""
     from tqdm import tqdm
 
-    with tqdm(desc=what, unit="picture", disable=quiet) as bar:
+    with tqdm(desc=what, unit=unit, disable=quiet) as bar:
 
         def tell(done: int, of: int) -> None:
             bar.total = of

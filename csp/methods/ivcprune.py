@@ -42,7 +42,7 @@ class IVCPrune:
     )
     cache: Literal["official", "whole"] = knob(
         "official",
-        "a written answer's view of the first k layers: what was kept, layer 0 whole, or everything",
+        "a written answer's view of the first k layers: what was kept, the first layer whole, or everything",
         choices=("official", "whole"),
     )
     positions: str = knob("official", "rotary positions; IVC-Prune keeps the original ones itself", choices=PLACES)

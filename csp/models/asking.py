@@ -100,7 +100,8 @@ class Segmenter(Parts):
         `image` is PIL or uint8 RGB [H, W, 3] (or a path, a file's bytes, a torch tensor: `csp.images.read`); `method` a plan
         of stages, or one's name in `csp.METHODS`, CSP by default; `seed` drives every lot that is drawn;
         `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches. `template` is the form of
-        the question: "auto" tells an expression ("refer") from a "sentence"; "chat" adds nothing to the words.
+        the question: "auto" tells an expression ("refer", in small letters; "phrase", as it is written) from a "sentence";
+        "chat" adds nothing to the words.
         `record="heads"` keeps attention head by head in `Trace.heads`, for every layer.
 
         `seg_mode="teacher"` gives the model its answer, [SEG]; "generated" lets it write up to `max_new_tokens`,

@@ -25,8 +25,8 @@ from csp.models.instances import YoloInstances, build_yolo, has_ultralytics, rea
 from csp.models.parts import AnyGuide, Guide
 from csp.models.probe import probe
 from csp.models.prompt import LlamaPrompt, Prompter, WordPrompt
-from csp.models.sam import SamHead, SamSizes, build_sam
-from csp.models.weights import LoadReport, fill, on_meta, read_json, tensors
+from csp.models.sam import SamHead, SamSizes, build_sam, unlike
+from csp.models.weights import LoadReport, check_fetched, fill, on_meta, read_json, tensors
 
 # What else a CLIP folder holds: the text side of the pair.
 _NOT_VISION = ("text_model.", "text_projection", "visual_projection", "logit_scale")
@@ -36,6 +36,7 @@ def build_prompter(folder: Path, config: Mapping[str, Any]) -> Prompter:
     """The tokenizer that the folder holds, with the prompt that its config asks for."""
     template = config.get("csp", {}).get("prompt")
     if template and (folder / "tokenizer.json").is_file():
+        read_json(folder / "tokenizer.json")  # in words of ours where it is damaged
         return WordPrompt(folder / "tokenizer.json", template)
     if not (folder / "tokenizer.model").is_file():
         raise ValueError(
@@ -48,12 +49,44 @@ def build_prompter(folder: Path, config: Mapping[str, Any]) -> Prompter:
     for number, token in settings.get("added_tokens_decoder", {}).items():
         if not token.get("special") or token["content"] not in ("<s>", "</s>", "<unk>"):
             added.setdefault(token["content"], int(number))
-    return LlamaPrompt(
-        folder / "tokenizer.model",
-        added,
-        legacy=bool(settings.get("legacy", True)),
-        im_start_end=bool(config.get("mm_use_im_start_end")),
-    )
+    wrong = [name for name, number in added.items() if isinstance(number, bool) or not isinstance(number, int)]
+    if wrong:
+        raise ValueError(f"{added_file} gives {wrong[0]!r:.40} no id: fetch it again")
+    try:
+        prompter = LlamaPrompt(
+            folder / "tokenizer.model",
+            added,
+            legacy=bool(settings.get("legacy", True)),
+            im_start_end=bool(config.get("mm_use_im_start_end")),
+        )
+    except (RuntimeError, OSError) as error:
+        check_fetched(folder / "tokenizer.model")
+        raise ValueError(f"{folder / 'tokenizer.model'} is no sentencepiece model, or cut short: fetch it again") from error
+    # A file that ends between two pieces is read without a word, and lacks what stands behind them.
+    pieces, first = prompter.pieces.get_piece_size(), min(added.values())
+    if pieces < first and not _whole((folder / "tokenizer.model").read_bytes()):
+        raise ValueError(
+            f"{folder / 'tokenizer.model'} is cut short after {pieces} pieces, and the added tokens begin at {first}: fetch it "
+            "again"
+        )
+    return prompter
+
+
+def _whole(data: bytes) -> bool:
+    """Whether a sentencepiece model goes on after its pieces (field 1 of the message) to how text is normalised (field 3)."""
+    at, field = 0, 0
+    while at < len(data):
+        field, at = data[at] >> 3, at + 1
+        length = shift = 0
+        while at < len(data):
+            byte, at = data[at], at + 1
+            length, shift = length | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                break
+        at += length
+        if field == 3:
+            return True
+    return False
 
 
 def build_mlp(
@@ -94,6 +127,8 @@ def build_mask_head(
     sizes: SamSizes, state: dict[str, Tensor], device: torch.device, report: LoadReport, offload: bool = False
 ) -> SamHead:
     """SAM of these sizes; with `offload` its image encoder rests on the CPU, where its weights are."""
+    if state and (found := unlike(sizes, state)):
+        report.refuse(f"{report.folder}: {found}")
     sam = on_meta(lambda: build_sam(sizes))
     fill(sam, state, "model.visual_model", report)
     for name, values in (("pixel_mean", sizes.pixel_mean), ("pixel_std", sizes.pixel_std)):
@@ -123,9 +158,13 @@ def build_clip(
         "layer_norm_eps",
         "num_channels",
     )
-    model = on_meta(
-        lambda: CLIPVisionModel(CLIPVisionConfig(**{n: settings[n] for n in names if n in settings}))
-    )
+    try:
+        model = on_meta(
+            lambda: CLIPVisionModel(CLIPVisionConfig(**{n: settings[n] for n in names if n in settings}))
+        )
+    except Exception as error:  # each field has a validator of its own, which raises what it likes
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{folder / 'config.json'} does not describe a CLIP tower ({why}): fetch it again") from error
     state = inside or {}
     for name, tensor in () if inside else tensors(folder):
         if name.startswith(_NOT_VISION) or name.endswith("position_ids"):
@@ -138,6 +177,12 @@ def build_clip(
     embeddings.position_ids = torch.arange(embeddings.num_positions, device=device).expand((1, -1))
     processor = folder / "preprocessor_config.json"
     pixel = read_json(processor) if processor.is_file() else {}
+    for name in ("image_mean", "image_std"):
+        values = pixel.get(name, CLIP_MEAN)
+        if not isinstance(values, list | tuple) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
+            raise ValueError(f"{processor}: {name} must be three numbers, got {values!r:.60}: fetch it again")
+        if name == "image_std" and min(values) <= 0:
+            raise ValueError(f"{processor}: image_std must be above 0, got {values}: fetch it again")
     return ClipTower(
         model,
         tuple(pixel.get("image_mean", CLIP_MEAN)),

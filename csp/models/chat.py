@@ -19,6 +19,7 @@ IMAGE, CONTEXT = "<image>", "<IMG_CONTEXT>"
 # The question of the official RefCOCO evaluation, and one in its manner for what is a sentence already.
 QUESTIONS = {
     "refer": "\n Please segment {query} in this image.",
+    "phrase": "\n Please segment {query} in this image.",
     "sentence": "\n {query} Please respond with segmentation mask.",
 }
 ANSWER = "[SEG]."

@@ -96,10 +96,10 @@ class ClipTower:
         self._layers = encoder.layers
         layers = len(self._layers)
         # The layers before and after the chosen states are read too: neither end of hidden_states will do.
-        if not -layers <= select_layer <= -2:
+        if not isinstance(select_layer, int) or not -layers <= select_layer <= -2:
             raise ValueError(
                 f"mm_vision_select_layer must be in {-layers}..-2 (the tower has {layers} layers), "
-                f"got {select_layer}"
+                f"got {select_layer!r}"
             )
         self._state = layers + 1 + select_layer
 

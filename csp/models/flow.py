@@ -15,6 +15,7 @@ from torch import Tensor
 
 from csp.checks import check_choice, check_integer
 from csp.decoder import Alone, Decoded, Stage, Stopwatch, decode_all
+from csp.finite import check_finite
 from csp.flops import cost
 from csp.models.answers import MOST_NEW_TOKENS, Writer
 from csp.models.cache import ByteCache, picture_key
@@ -110,6 +111,11 @@ def answer_all(
         TokenSequence.start(*model.embed(s, item.prompt, most), model.wording(item.prompt, item.request.query))
         for s, item in zip(seen, items, strict=True)
     ]
+    for s, start in zip(seen, starts, strict=True):
+        check_finite(s.vision.patches, "the vision tower")
+        for features in [s.embedding] if isinstance(s.embedding, Tensor) else s.embedding:
+            check_finite(features, "SAM's image encoder")
+        check_finite(start.hidden, "the projector or the word embedding")
     watch.lap("vision")
     texts: list[str | None] = [None] * len(items)
     if writer is not None:
@@ -122,6 +128,8 @@ def answer_all(
         runs = _run(model, question, items, starts, seen, together, prefixes)
     watch.lap("between")
     maps = _masks(model, seen, [run.seg_state for run in runs], together)
+    for logits, _ in maps:
+        check_finite(logits, "the way from the final state to the mask (norm, text_hidden_fcs, SAM's mask decoder)")
     watch.lap("mask")
     share = {part: watch.ms[part] / len(items) for part in ("vision", "mask")}
     return [

@@ -29,10 +29,11 @@ LLAVA_SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
     "detailed, and polite answers to the human's questions."
 )
-# What LISA's validation asks: a referring expression, or a sentence that already is a question. In a chat the
-# words stand alone.
+# What LISA's validation asks: a referring expression, in lower case for RefCOCO and as it is written for ReasonSeg (a
+# phrase), or a sentence that already is a question. In a chat the words stand alone.
 QUESTIONS = {
     "refer": "\n What is {query} in this image? Please output segmentation mask.",
+    "phrase": "\n What is {query} in this image? Please output segmentation mask.",
     "sentence": "\n {query} Please output segmentation mask.",
     "chat": "\n{query}",
 }

@@ -7,7 +7,6 @@ added to the text prompt.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import interpolate
+
+from csp.models.weights import read_json
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -99,7 +100,7 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
             raise ValueError(
                 f"sam must be one of {', '.join(VARIANTS)} or a JSON file of sizes, got {str(source)!r}"
             )
-        source = dict(json.loads(Path(source).read_text()))
+        source = read_json(Path(source))
     fields: dict[str, Any] = {}
     for key, value in source.items():
         if key in _NESTED:
@@ -113,12 +114,39 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
             f"known are {', '.join(SamSizes.__dataclass_fields__)}"
         )
     listed = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    for name, value in (fields | listed).items():
+        default = getattr(SamSizes(), name)
+        kind = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, kind) or (isinstance(default, int) and not isinstance(default, bool) and value < 1):
+            raise ValueError(f"{name} among the sizes of SAM must be like {default!r}, got {value!r:.40}")
     sizes = SamSizes(**(fields | listed))
     if sizes.image_size % sizes.patch_size:
         raise ValueError(
             f"SAM's image_size must be a multiple of patch_size {sizes.patch_size}, got {sizes.image_size}"
         )
+    for width, heads in (("embed_dim", "num_heads"), ("prompt_embed_dim", "decoder_num_heads")):
+        if getattr(sizes, width) % getattr(sizes, heads):
+            raise ValueError(f"SAM's {width} {getattr(sizes, width)} must be a multiple of {heads}, got {getattr(sizes, heads)}")
     return sizes
+
+
+def unlike(sizes: SamSizes, state: Mapping[str, Tensor]) -> str:
+    """How the image encoder among a checkpoint's tensors differs from ``sizes``, with the remedy; "" where it does not."""
+    position, patch = (state.get(f"image_encoder.{name}") for name in ("pos_embed", "patch_embed.proj.weight"))
+    if position is None or patch is None or position.ndim != 4 or patch.ndim != 4:
+        return ""
+    blocks = {int(name.split(".")[2]) for name in state if name.startswith("image_encoder.blocks.")}
+    found = (position.shape[-1], len(blocks), position.shape[1] * patch.shape[-1])
+    asked = (sizes.embed_dim, sizes.depth, sizes.image_size)
+    if found == asked:
+        return ""
+    fits = [name for name, v in VARIANTS.items() if (v.embed_dim, v.depth, v.image_size) == found]
+    remedy = f"pass --sam {fits[0]}" if fits else "pass --sam a JSON file of its sizes, or put it there as sam_config.json"
+    width, depth, side = found
+    return (
+        f"its SAM has {depth} layers of width {width} at {side} pixels, and {asked[1]} of {asked[0]} at {asked[2]} were asked "
+        f"for (vit_h where nothing is said): {remedy}"
+    )
 
 
 def build_sam(sizes: SamSizes) -> nn.Module:

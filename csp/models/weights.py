@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_POINTER = b"version https://git-lfs"
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 # Where each part's tensors stand in a LISA checkpoint; the first prefix that fits wins.
 _PARTS = (
@@ -39,7 +40,8 @@ class LoadReport:
     equal weights, equal mark.
 
     `tensors` counts them by part, `bytes` is what they take as loaded, `dtypes` how many there are of each kind as
-    stored. A strict report raises at the first part that does not fit; otherwise `missing` and `wrong` fill up.
+    stored. A strict report raises at the first part that does not fit; otherwise `missing`, `wrong` and `problems`, whole
+    sentences, fill up.
     """
 
     folder: str
@@ -51,8 +53,16 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    head_dim: int | None = None
     strict: bool = True
+
+    def refuse(self, problem: str) -> None:
+        """Raise ValueError saying what does not fit, or keep it where the report is not strict."""
+        if self.strict:
+            raise ValueError(problem)
+        self.problems.append(problem)
 
     def count(self, part: str, stored: Tensor, loaded: Tensor) -> None:
         """Enter a tensor as it is stored and as it was loaded."""
@@ -71,8 +81,10 @@ def tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for file in _shards(folder):
         try:
             yield from _safetensors(file) if file.suffix == ".safetensors" else _bin(file)
-        except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
-            why = " ".join(str(error).split())[:200]
+        except (SafetensorError, UnpicklingError, EOFError, RuntimeError, OSError) as error:
+            check_fetched(file)
+            # What torch advises after its first sentence is to trust the file.
+            why = " ".join(str(error).split()).split(". ")[0][:200] or "it is cut short"
             raise ValueError(f"{file} cannot be read ({why}): fetch it again, from a source you trust") from error
 
 
@@ -93,7 +105,12 @@ def _bin(file: Path) -> Iterator[tuple[str, Tensor]]:
 def _shards(folder: Path) -> list[Path]:
     for index in _INDEXES:
         if (folder / index).is_file():
-            names = sorted(set(read_json(folder / index)["weight_map"].values()))
+            map_ = read_json(folder / index).get("weight_map")
+            if not isinstance(map_, dict) or not all(isinstance(name, str) for name in map_.values()):
+                raise ValueError(f"{folder / index} has no weight_map from tensors to files: fetch it again")
+            names = sorted(set(map_.values()))
+            if out := [name for name in names if Path(name).name != name]:
+                raise ValueError(f"{folder / index} names {out[0]!r:.80}, which is not in its folder: fetch it again")
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
                 raise ValueError(
@@ -136,6 +153,8 @@ def read_parts(
             report.notes = report.notes or ["names carried the prefix base_model.model."]
         if name.endswith(("rotary_emb.inv_freq", "position_ids")) or (left_out is not None and left_out(name)):
             report.dropped.append(name)  # stored rounded, and never used by LISA itself
+            if name.endswith("rotary_emb.inv_freq"):
+                report.head_dim = 2 * tensor.numel()
             continue
         part, prefix = next(((part, prefix) for prefix, part in places if name.startswith(prefix)), ("", ""))
         if not part:
@@ -200,9 +219,24 @@ def _some(names: list[str], most: int = 5) -> str:
 
 
 def read_json(file: Path) -> dict[str, Any]:
+    """What a JSON file of a model's folder holds. Raises ValueError where it is missing, damaged or no object."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"{file} is missing") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+    except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+        check_fetched(file)
+        raise ValueError(f"{file} is not JSON ({error}): fetch it again") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} must hold an object of names and values, got {type(found).__name__}: fetch it again")
+    return found
+
+
+def check_fetched(file: Path) -> None:
+    """Raises ValueError for what stands in a file's place where git fetched a repository without its large files."""
+    with file.open("rb") as opened:
+        if opened.read(len(_POINTER)) == _POINTER:
+            raise ValueError(
+                f"{file} is a pointer of Git LFS, not the file itself: run git lfs pull in its folder, or "
+                "fetch it with hf download"
+            )

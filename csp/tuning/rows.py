@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from csp.evaluation.ahead import checked
 from csp.evaluation.runs import lot
-from csp.samples import Source
+from csp.samples import Sample, Source
 
 
 @dataclass(eq=False)
@@ -79,13 +80,7 @@ class Rows:
         samples = [sample for sample in checked(self.source, index) if sample.share]
         if not samples:
             return False
-        forms = getattr(self.model.prompter, "templates", ())
-        results = [
-            self.model.segment(
-                s.image, s.query, self.method, lot(self.seed, s), template=s.template if s.template in forms else "auto"
-            )
-            for s in samples
-        ]
+        results = self._ask(samples)
         embedding = self.model.encode(samples[0].image).embedding
         targets = np.packbits(np.stack([sample.target for sample in samples]), axis=-1)
         tensors = {
@@ -98,6 +93,19 @@ class Rows:
         save_file(tensors, draft)
         draft.replace(self._file(index))
         return True
+
+    def _ask(self, samples: Sequence[Sample]) -> list[Any]:
+        """A result for each query: together where the method draws no lots, each with a lot of its own where it does."""
+        forms = getattr(self.model.prompter, "templates", ())
+        asked = [(s, s.template if s.template in forms else "auto") for s in samples]
+        segment: Any = self.model.segment
+        if getattr(self.method, "draws", False):
+            return [segment(s.image, s.query, self.method, lot(self.seed, s), template=form) for s, form in asked]
+        found: list[Any] = []
+        for form, some in groupby(asked, lambda pair: pair[1]):
+            chosen = [s for s, _ in some]
+            found += segment(chosen[0].image, [s.query for s in chosen], self.method, template=form)
+        return found
 
     def read(self, index: int, device: Any = "cpu", queries: Sequence[int] | None = None) -> Picture:
         from safetensors.torch import load_file

@@ -94,15 +94,16 @@ class Tuner:
         self.optimizer.step()
         return float(loss.detach())
 
-    def run(self, tell: Callable[[int, int, float], None], every: int = 100) -> list[float]:
-        """All updates that are left; the loss of each, those of an earlier start included."""
-        for update in range(len(self.curve) + 1, self.recipe.updates + 1):
+    def run(self, tell: Callable[[int, int, float], None], every: int = 100, until: int | None = None) -> list[float]:
+        """All updates that are left, or those to ``until``; the loss of each, those of an earlier start included."""
+        last = self.recipe.updates if until is None else until
+        for update in range(len(self.curve) + 1, last + 1):
             loss = self.step(update)
             if not np.isfinite(loss):
                 raise ValueError(f"the loss of update {update} is {loss}: start again with a lower --rate")
             self.curve.append(loss)
             tell(update, self.recipe.updates, loss)
-            if update % every == 0 or update == self.recipe.updates:
+            if update % every == 0 or update == last:
                 self._keep()
         return self.curve
 

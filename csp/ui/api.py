@@ -116,7 +116,8 @@ def _documented(explore: Explore) -> str:
         "seed": "0 to 2147483647, of what is drawn by lot",
         "knobs": "settings of the chosen method by name, in place of its defaults. "
         + " ".join(f"{name}: {', '.join(map(_range, card.knobs))}." for name, card in explore.methods.items() if card.knobs),
-        "template": "the form of the question: auto tells an expression (refer) from a sentence; chat adds nothing",
+        "template": "the form of the question: auto tells an expression (refer, in small letters; phrase, as written) from a "
+        "sentence; chat adds nothing",
         "seg_mode": "teacher: the answer is given; generated: the model writes it, where it can",
         "strip": "true: also draw the stages side by side",
     }

@@ -19,7 +19,8 @@ from csp.ui.saved import reopen
 
 FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure")
 """What the script may call, by name; each takes one mapping and gives one."""
-PRESET_TABLES = (1, 6)
+PRESET_TABLES = (0, 1, 6)
+"""0: found by csp.search."""
 REPEATS = 5
 """Runs of a method, and of dense in turn with them, behind a time that is shown."""
 QUIET = 1.0
@@ -45,7 +46,7 @@ GLOSSARY = {
     "preset": "a row of the paper's tables: its knobs, for this shape of model",
     "IoU dense": "fidelity: agreement with the mask that all image tokens make",
     "IoU true": "accuracy: agreement with the true mask, known for park scenes",
-    "dormant": "a token that waits at layer 0 and will come back by scattering; a pruned one never does",
+    "dormant": "a token that waits before the first layer and will come back by scattering; a pruned one never does",
 }
 LINKS = (
     ("The paper, arXiv 2504.10854", "https://arxiv.org/abs/2504.10854"),
@@ -207,6 +208,6 @@ def presets(explore: Explore) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     for row in explore.session.presets().values():
         if row.table in PRESET_TABLES:
-            label = f"Table {row.table}, {row.label}" if row.knobs else row.label
+            label = f"Table {row.table}, {row.label}" if row.knobs and row.table else row.label
             out.setdefault(label, {"method": row.method, "knobs": dict(row.knobs or {})})
     return dict(sorted(out.items(), key=lambda item: (not item[1]["knobs"], item[0])))

@@ -1,0 +1,101 @@
+"""Sections of ``docs/results.md`` that other programs than csp.evaluate make: tuned heads, and plans that were searched for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from csp.evaluation.experiment_page import points
+from csp.evaluation.report import table
+from csp.evaluation.summary import is_current
+
+Summary = Mapping[str, Any]
+
+
+def keep(docs: Path, name: str, told: Summary) -> None:
+    """Put a summary beside those of the suites."""
+    (docs / "results").mkdir(parents=True, exist_ok=True)
+    (docs / "results" / f"{name}.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def sections(folder: Path, frozen: Summary) -> list[str]:
+    """Those of the summaries in ``folder`` that belong to the frozen weights, each with its remark by hand."""
+    blocks = []
+    for name, section in SECTIONS.items():
+        file, remark = folder / f"{name}.json", folder / f"{name}.md"
+        told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if told is not None and is_current(told, frozen):
+            blocks.append(section(told))
+            if remark.is_file():
+                blocks.append(remark.read_text(encoding="utf-8").strip() + "\n")
+    return blocks
+
+
+def tuned(told: Summary) -> str:
+    """Table 6 with a tuned head: what was asked, the table, what the hold-out chose."""
+    study = told["study"]
+    chosen = "; ".join(
+        f"{name}: rate {head['rate']:g}, best after update {', '.join(str(look['update']) for look in head['held out'].values())}"
+        for name, head in told["heads"].items()
+    )
+    recipe = study["recipe"]
+    blocks = (
+        "## mIoU*: the mask head tuned under a plan",
+        "Only SAM's mask decoder is trained, on rows that the frozen model makes under one plan, with LISA's losses and rates: "
+        f"{recipe['updates']} updates of {recipe['pictures']} pictures with up to {recipe['queries']} queries each, "
+        f"{study['scenes']} training scenes, {study['held']} more to choose rate and update by, {study['seeds']} seeds (gIoU is "
+        "their mean, the range beside it), scored once on test scenes. The first change is against the base's head under the "
+        "same plan; a loss is against the dense plan, with the base's head and with the head that was tuned dense as long, which "
+        "is the fair one.",
+        tuned_table(told),
+        f"Chosen on held-out scenes: {chosen}.",
+        _made_by(told, told["samples"]["test"]["pictures"]),
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def tuned_table(told: Summary) -> str:
+    head = ("head", "plan", "N_avg", "gIoU", "by seed", "to the base's head", "lost, base dense", "lost, tuned dense", "paper")
+    lines = []
+    for line in told["table"]:
+        seeds = [100 * value for value in line["by seed"]]
+        lines.append((
+            line["head"], line["plan"], f"{line['N_avg']:.1f}", points(line["gIoU"]),
+            f"{min(seeds):.1f} to {max(seeds):.1f}" if len(seeds) > 1 else "",
+            "" if line["head"] == "base" else points(line["gain"], True),
+            points(line["drop"], True), points(line["drop, both tuned"], True) if line["head"] != "base" else "",
+            "" if (paper := line["paper's drop"]) is None else f"{paper:g}",
+        ))  # fmt: skip
+    return table(head, lines)
+
+
+def searched(told: Summary) -> str:
+    """A search's front, against dense, on pictures that it never saw."""
+    lines = [
+        (line["label"], f"{line['N_avg']:.1f}", f"{line['GFLOPs']:.2f}", line["shown"], "yes" if line["paper's setting"] else "")
+        for line in told["front"]
+    ]
+    rounds = ", ".join(f"{len(r['plans'])} plans on {r['pictures']} scenes" for r in told["rounds"])
+    blocks = (
+        "## A plan found for a budget",
+        f"Of {told['fit']} plans of {told['method']} that spend 85 to 100 % of the budget, {told['tried']} were tried by "
+        f"successive halving on validation scenes ({rounds}; every round on scenes of its own). What was left, on test "
+        "scenes, in points of gIoU against dense:",
+        "![What the search left](results/search.svg)",
+        table(("plan", "N_avg", "GFLOPs", "change", "the paper's"), lines),
+        _made_by(told, told["test pictures"]),
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _made_by(told: Summary, pictures: int) -> str:
+    machine = told["machine"]
+    return (
+        f"{pictures} pictures of park/test. `{told['command']}`, {told['finished'][:10]}, {machine['device']} with "
+        f"{machine['cores']} cores."
+    )
+
+
+SECTIONS: Mapping[str, Callable[[Summary], str]] = {"tuned": tuned, "search": searched}
