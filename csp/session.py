@@ -7,6 +7,7 @@ neither torch nor files.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,13 +31,14 @@ DENSE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class MethodCard:
-    """A method for a page of controls: names, and knobs whose ranges are numbers for the model at hand."""
+    """A method for a page of controls: names, knobs whose ranges are numbers for the model at hand, and the file of its code."""
 
     name: str
     label: str
     paper: str
     knobs: tuple[Knob, ...]
     description: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ class Session:
     def catalogue(self) -> tuple[MethodCard, ...]:
         """Every method there is, its knobs within this model's bounds."""
         return tuple(
-            MethodCard(name, method.label, method.paper, self._knobs(method), (method.__doc__ or "").strip())
-            for name, method in METHODS.items()
+            MethodCard(name, made.label, made.paper, self._knobs(made), (made.__doc__ or "").strip(), inspect.getfile(made))
+            for name, made in METHODS.items()
         )
 
     def _knobs(self, method: type[Method]) -> tuple[Knob, ...]:

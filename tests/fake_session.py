@@ -4,6 +4,7 @@ same rules.
 
 from __future__ import annotations
 
+import inspect
 import time
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ class MethodCard:
     paper: str
     knobs: tuple
     description: str = ""
+    source: str = ""
 
 
 class FakeSession:
@@ -57,7 +59,11 @@ class FakeSession:
         bounds = {"N": self.card.N, "L": self.card.L}
         return tuple(
             MethodCard(
-                n, m.label, m.paper, tuple(replace(k, high=bounds.get(str(k.high), k.high)) for k in knobs(m))
+                n,
+                m.label,
+                m.paper,
+                tuple(replace(k, high=bounds.get(str(k.high), k.high)) for k in knobs(m)),
+                source=inspect.getfile(m),
             )
             for n, m in METHODS.items()
         )

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from csp.ui import builder, permalink
+from csp.ui import builder, documents, permalink
 from csp.ui.explore import FILES, Explore
 from csp.ui.payload import Payload
 from csp.ui.saved import reopen
 
-FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure")
+FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure", "read")
 """What the script may call, by name; each takes one mapping and gives one."""
 PRESET_TABLES = (0, 1, 6)
 """0: found by csp.search."""
@@ -48,10 +48,6 @@ GLOSSARY = {
     "IoU true": "accuracy: agreement with the true mask, known for park scenes",
     "dormant": "a token that waits before the first layer and will come back by scattering; a pruned one never does",
 }
-LINKS = (
-    ("The paper, arXiv 2504.10854", "https://arxiv.org/abs/2504.10854"),
-    ("HTTP API of this page", "?view=api"),
-)
 
 
 class Board:
@@ -82,6 +78,7 @@ class Board:
         methods = [
             {
                 "name": method.name,
+                "code": documents.code(method),
                 "label": method.label,
                 "paper": method.paper,
                 "description": " ".join(method.description.split()),
@@ -105,7 +102,8 @@ class Board:
             "files": list(FILES),
             "families": FAMILIES,
             "glossary": GLOSSARY,
-            "links": [list(link) for link in LINKS],
+            "links": [list(link) for link in documents.links()],
+            "documents": documents.offered(explore.methods.values()),
             "linked": sorted(permalink.names(explore)),
             "tabs": list(permalink.TABS),
             # A model that answers at once runs while a control moves; one that takes a GPU's time waits for Run.
@@ -181,6 +179,10 @@ class Board:
     def matters(self, asked: Payload) -> Payload:
         """What leaving each survivor out costs."""
         return self.explore.matters(**asked)
+
+    def read(self, asked: Payload) -> Payload:
+        """A text to read beside the page, by its name."""
+        return documents.document(asked.get("name"), self.explore.methods.values())
 
     def figure(self, asked: Payload) -> Payload:
         """The paper's Figure 5 of chosen `rows`, each the settings of a run."""

@@ -38,7 +38,7 @@ class TradeoffTab:
                 )
             )
             self.pictures = unchecked(
-                gr.Dropdown(list(PICTURES), value=PRESENT, label="On", elem_id="in_pictures", scale=2, min_width=160)
+                gr.Dropdown(list(PICTURES), value=PRESENT, label="On", elem_id="in_pictures", scale=3, min_width=160)
             )
             self.scenes = unchecked(
                 gr.Slider(
@@ -59,9 +59,9 @@ class TradeoffTab:
             )  # fmt: skip
             self.y = unchecked(
                 gr.Dropdown([(words, name) for name, words in Y.items()], value="change", label="Up", elem_id="in_y",
-                            scale=2, min_width=150)
+                            scale=4, min_width=150)
             )  # fmt: skip
-            self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep", min_width=90, scale=1)
+            self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep", min_width=90, scale=0)
             self.stop = gr.Button("Stop", size="sm", elem_id="do_sweep_stop", min_width=60, scale=0)
         self.queue = html("queue", {}, "csp-tradeoff-queue", elem_classes="csp-queue-box")
         lines = "".join(pack(line) + "\n" for line in self.tradeoff.shipped())

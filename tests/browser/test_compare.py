@@ -332,7 +332,7 @@ def sweep_seeds(page: Page) -> None:
     state(page, "tradeoff", "done")
 
 
-def test_one_query_under_many_seeds(page: Page):
+def test_one_query_under_many_seeds(page: Page, served):
     tab(page, "Trade-off")
     choose(page, "#in_sweep", "this query under many seeds")
     sweep_seeds(page)
@@ -344,6 +344,11 @@ def test_one_query_under_many_seeds(page: Page):
         assert canvas.evaluate(INK) > 20
     page.get_by_role("button", name="Masks of random", exact=True).click()
     expect(page.locator(".csp-seeds h3")).to_contain_text("random")
+    page.get_by_role("button", name="Open seed 2 on the board").click()
+    expect(page.locator(".v-main")).to_be_visible()
+    settle(page)
+    asked = last(served[1])
+    assert (asked.seed, asked.knobs["cluster"]) == (2, "random"), "a tile carries its seed"
 
 
 def test_curves_and_the_ring(swept: Page):

@@ -394,3 +394,49 @@ def test_an_unreadable_packet_is_said(show: Show):
     expect(page.locator(".v-error")).to_contain_text("could not be drawn")
     page.evaluate("p => window.send(p)", json.loads(json.dumps(packed(result("csp")))))
     expect(page.locator(".v-error")).to_be_empty()
+
+
+OUTLINES = {
+    "mask": ("rgb(0, 158, 115)", "solid"),
+    "dense mask": ("rgb(204, 121, 167)", "dashed"),
+    "true mask": ("rgb(240, 228, 66)", "dotted"),
+}
+LEGEND = """all => all.map(li => {
+  const { borderTopColor, borderTopStyle } = getComputedStyle(li.firstChild);
+  return [li.textContent, [borderTopColor, borderTopStyle]];
+})"""
+PIXEL = "(c, [x, y]) => [...c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data.slice(0, 3)]"
+# Pixels of exactly this colour on the canvas of outlines: how many, and where their middle is, as shares of the board.
+TONE = """(canvas, tone) => {
+  const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let n = 0, x = 0, y = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i] !== tone[0] || data[i + 1] !== tone[1] || data[i + 2] !== tone[2] || data[i + 3] < 255) continue;
+    n++;
+    x += (i / 4) % width;
+    y += Math.floor(i / 4 / width);
+  }
+  return [n, x / n / width, y / n / height];
+}"""
+
+
+def test_every_outline_has_its_own_colour_in_the_picture_and_in_the_legend(show: Show):
+    """Three masks apart: each is found where it is by the colour that the legend says, and the picture keeps red and blue."""
+    run = result("csp")
+    height, width = run.mask.shape
+    moved = {"mask": (0, 0), "dense mask": (-height // 3, 0), "true mask": (0, -width // 3)}
+    masks = {name: np.roll(run.mask, by, axis=(0, 1)) for name, by in moved.items()}
+    dense = replace(result("full"), logits=np.roll(run.logits, (-run.logits.shape[1] // 3, 0), axis=(1, 2)))
+    page = show(run, large="mask", **payload(run, dense, masks["true mask"]))
+    page.locator(".v-views [data-value=picture]").click()
+    items = page.locator(".v-legend li").evaluate_all(LEGEND)
+    assert {name: tuple(look) for name, look in items} == OUTLINES
+    for name, (tone, _) in OUTLINES.items():
+        n, x, y = page.locator(".v-board .v-over").evaluate(TONE, [int(part) for part in tone[4:-1].split(",")])
+        rows, cols = np.nonzero(masks[name])
+        assert n > 100, name
+        assert (x, y) == (pytest.approx(cols.mean() / width, abs=0.02), pytest.approx(rows.mean() / height, abs=0.02)), name
+    base = page.locator(".v-board .v-base")
+    for x, y in ((0.66, 0.62), (0.85, 0.72), (0.5, 0.05)):  # the red ball, the blue one, the sky
+        shown = base.evaluate(PIXEL, [x, y])
+        assert shown == pytest.approx(run.request.image[int(y * height), int(x * width)].tolist(), abs=12)

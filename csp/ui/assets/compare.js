@@ -86,7 +86,7 @@ const choices = (name) =>
   });
 const opener = (name) => {
   const open = make("button", { type: "button", class: "csp-open", text: "Open", "aria-label": `Open ${state.begin.methods[name]} on the board` });
-  open.addEventListener("click", () => document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: name, knobs: state.rows[name].knobs } })));
+  open.addEventListener("click", () => document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: name, knobs: state.rows[name].knobs, seed: state.begin.seed } })));
   return open;
 };
 const tileOf = (name) => {
@@ -102,6 +102,8 @@ const tileOf = (name) => {
   const node = make("figure", { role: "listitem", class: "c-tile", "data-row": name }, stage, body);
   return { node, stage, body, board: makeBoard(base, over, look), drawn: null };
 };
+// Parts that keep together when a line breaks.
+const dotted = (parts) => parts.map((text, i) => (i < parts.length - 1 ? `${text} \u00b7` : text));
 const caption = (tile, name) => {
   const row = state.rows[name], label = make("b", { text: state.begin.methods[name] });
   if (!row || row.reason) {
@@ -111,12 +113,12 @@ const caption = (tile, name) => {
   }
   tile.node.title = [row.setting, ...row.notes].filter(Boolean).join("\n");
   const best = runs().filter((one) => one.name !== DENSE).reduce((a, b) => (quality(b) > quality(a) ? b : a), { iou_dense: -1 });
-  const scores = [row.iou_truth === null ? null : `true ${row.iou_truth.toFixed(2)}`, `dense ${row.iou_dense.toFixed(2)}`].filter(Boolean).join(" \u00b7 ");
+  const scores = [row.iou_truth === null ? null : `true ${row.iou_truth.toFixed(2)}`, `dense ${row.iou_dense.toFixed(2)}`].filter(Boolean);
   const ms = spent(row)[0];
-  const iou = make("span", { class: "c-iou" }, make("span", { text: "IoU " }), make("strong", { text: scores }));
-  const bill = make("span", { class: "c-bill", text: `N_avg ${tenth(+row.n_avg.toFixed(1))} \u00b7 ${operations(row.flops)} \u00b7 ${ms} ms` });
+  const iou = make("span", { class: "c-iou" }, ...dotted(scores).map((text, i) => make("span", {}, i ? "" : "IoU ", make("strong", { text }))));
+  const bill = make("span", { class: "c-bill" }, ...dotted([`N_avg ${tenth(+row.n_avg.toFixed(1))}`, operations(row.flops), `${ms} ms`]).map((text) => make("span", { text })));
   const buttons = make("span", { class: "c-acts", role: "group", "aria-label": row.label }, ...choices(name), opener(name));
-  tile.node.classList.toggle("c-best", row === best);
+  tile.node.classList.toggle("c-best", row === best && quality(row) > 0);
   tile.body.replaceChildren(make("span", { class: "c-name" }, label, buttons), iou, bill);
 };
 const grid = () => {

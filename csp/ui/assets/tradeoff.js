@@ -44,7 +44,7 @@ const words = (point) => {
   const span = point.span?.change, sure = span ? `; 95 % interval of the change ${span.map((v) => minus(v.toFixed(1))).join(" to ")}` : "";
   return `${point.label} \u00b7 ${parts.join(", ")}${sure}`;
 };
-const load = (point) => point.knobs && !state.foreign && document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: point.method, knobs: point.knobs } }));
+const load = (point) => point.knobs && !state.foreign && document.dispatchEvent(new CustomEvent("csp-open", { detail: { method: point.method, knobs: point.knobs, seed: point.seed ?? (state.begin.query ? state.begin.seed : undefined) } }));
 const marker = (corners, x, y, size) => "M" + corners.map(([a, b]) => `${(x + a * size).toFixed(1)},${(y - b * size).toFixed(1)}`).join("L") + "Z";
 
 const chart = () => {
@@ -80,7 +80,8 @@ const chart = () => {
     chart.append(svg("text", { x: px(tick), y: HEIGHT - MARGIN.bottom + 17, "text-anchor": "middle" }, minus(tick)));
   }
   chart.append(svg("text", { x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 8, "text-anchor": "middle", class: "csp-axis" }, title("x")));
-  chart.append(svg("text", { transform: `translate(14 ${(HEIGHT - MARGIN.bottom + MARGIN.top) / 2}) rotate(-90)`, "text-anchor": "middle", class: "csp-axis" }, state.begin.y[y]));
+  const tall = HEIGHT - MARGIN.bottom, size = Math.min(13.5, (1.7 * tall) / state.begin.y[y].length); // long words on a low chart shrink
+  chart.append(svg("text", { transform: `translate(14 ${(tall + MARGIN.top) / 2}) rotate(-90)`, "text-anchor": "middle", class: "csp-axis", style: `font-size: ${size}px` }, state.begin.y[y]));
   for (const { curve, points } of drawn) {
     const tone = curve.paper ? GREY : curve.color;
     const line = points.map((point) => `${px(point.at[axes.x]).toFixed(1)},${py(point.at[y]).toFixed(1)}`).join(" ");

@@ -14,7 +14,7 @@ const drawBill = (run) => {
   const { this: ours, dense } = run.bill, timed = run.timed;
   const row = (name, help, share, words, grey) => {
     const bar = make("i", { class: "v-share", "aria-hidden": "true" });
-    bar.style.setProperty("--share", Math.min(1, share ?? 1));
+    bar.style.setProperty("--share", Math.min(1, share ?? 0)); // what is not known has an empty bar
     return make("div", { class: `v-due${grey ? " v-grey" : ""}`, "data-bill": name, title: help }, make("span", { text: name }), make("b", { class: "csp-change", text: share === null ? "\u2013" : change(share) }), make("small", { text: words }), bar);
   };
   const tokens = row("Image tokens", "mean per layer, N_avg (Eq. 9)", ours.n_avg / run.N, `${tenth(Math.round(10 * ours.n_avg) / 10)} of ${run.N} a layer`);
@@ -32,12 +32,21 @@ const drawBill = (run) => {
   $("bill").replaceChildren(...list);
 };
 
+// The colours of heat as a swatch.
+const rampOf = (heat) => {
+  const node = make("span", { class: "v-swatch v-ramp", "aria-hidden": "true" });
+  node.style.background = rampCss(heat);
+  return node;
+};
+const rampCss = (heat) => `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((at) => rgb(heat.slice(3 * Math.round(255 * at), 3 * Math.round(255 * at) + 3))).join(", ")})`;
+
 // Every state and line that some panel has, said once.
 const legendAll = (run, s, look) => {
   const codes = new Set();
   run.stages.forEach((stage, i) => stage.kind !== "all" && part(run, "state", i).forEach((code) => codes.add(code)));
   const items = STATES.flatMap((name, code) => (codes.has(code) ? [make("li", {}, swatchOf(look.states[name]), make("span", { text: look.states[name].label }))] : []));
   if (cropped(run)) items.push(make("li", {}, swatchOf(look.states.unseen), make("span", { text: look.states.unseen.label })));
+  if (panels.list.some((panel) => panel.view === "attention")) items.push(make("li", { class: "v-heat" }, rampOf(look.heats?.[s.cmap] || look.heat), make("span", { text: "A_SEG, low to high; 1\u20135: the highest" })));
   return [...items, ...lineItems(run, { ...s, maskView: "outline" }, look)];
 };
 

@@ -11,7 +11,9 @@ const stepChart = (run, width, look, height = 96) => {
     chart.append(svg("rect", { x: x0, y: y(stage.n), width: Math.max(0, x1 - x0 - 1), height: Math.max(1, bottom - y(stage.n)), fill: look.stages[stage.name] || look.stage }));
     if (small) continue; // no letter fits
     const label = x1 - x0 > 110 ? `${stage.title} ${stage.n}` : stage.n;
-    chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) - 4, "text-anchor": "middle" }, label));
+    // above its bar, or within it where the line of the mean would run through the words
+    const crossed = y(n_avg) < y(stage.n) + 2 && y(n_avg) > y(stage.n) - 20, within = crossed && bottom - y(stage.n) > 20;
+    chart.append(svg("text", { x: (x0 + x1) / 2, y: y(stage.n) + (within ? 15 : -4), "text-anchor": "middle" }, label));
     const end = stage.first + stage.L; // large text would leave the picture at its right edge
     chart.append(svg("text", { x: end === L ? width : x1, y: height - 4, "text-anchor": end === L ? "end" : "middle" }, end));
   }

@@ -27,7 +27,8 @@ const layout = (anew = false) => {
     const { side: fitted, cols } = panels.fit(room, Math.max(260, tall), GAP, CAPTION);
     side = fitted;
     panels.sizes = {};
-    const wide = learn && large ? room : cols * side + (cols - 1) * GAP;
+    // in a lesson the board is as large as it fits, and the text gets what is left beside it
+    const wide = learn && large ? Math.min(room, Math.max(480, (tall - CAPTION - 6) * (run.size[1] / run.size[0]))) : cols * side + (cols - 1) * GAP;
     center.style.width = `${wide}px`;
     root.style.setProperty("--p", `${side}px`);
     root.style.setProperty("--cols", cols);

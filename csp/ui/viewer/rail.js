@@ -145,7 +145,7 @@ const makeRail = (host, about, moved, forecast) => {
     const now = { ...rail.asked.knobs };
     const found = Object.entries(about.presets).find(([, row]) => row.method === rail.asked.method && Object.entries(row.knobs).every(([name, value]) => same(now[name], value)));
     preset.value = found ? found[0] : CUSTOM;
-    heads.textContent = `${card().label} \u00b7 ${preset.value === CUSTOM ? summary() : preset.value} \u25b4`;
+    heads.textContent = `${card().label} \u00b7 ${preset.value === CUSTOM ? summary() : preset.value}`;
   };
   const summary = () => Object.entries(rail.asked.knobs).filter(([, value]) => typeof value === "number").slice(0, 4).map(([name, value]) => `${name} ${value}`).join(", ") || CUSTOM;
 

@@ -21,7 +21,9 @@ const makeStageBar = (host, look, commit, during = () => {}) => {
       node.style.left = `${(100 * from) / L}%`;
       node.style.width = `${(100 * layers[i]) / L}%`;
       const n = Math.min([bar.Nc, bar.N, bar.Np][i], bar.N);
-      node.textContent = layers[i] ? `${symbols[i]} ${layers[i]} \u00d7 ${n}` : "";
+      // where the words would not fit between the handles, the count of layers says most
+      const width = (track.clientWidth * layers[i]) / L, words = `${symbols[i]} ${layers[i]} \u00d7 ${n}`;
+      node.textContent = layers[i] ? (width && width < 22 + 7 * words.length ? (width < 56 ? layers[i] : `${symbols[i]} ${layers[i]}`) : words) : "";
       node.title = layers[i] ? `${names[i]}: ${layers[i]} layers on ${n} image tokens` : "";
       from += layers[i];
     });
@@ -71,6 +73,7 @@ const makeStageBar = (host, look, commit, during = () => {}) => {
   };
 
   bar.draw();
+  new ResizeObserver(() => bar.free && bar.draw()).observe(track);
   const done = () => commit({ Lc: bar.Lc, Ls: bar.Ls });
   const layerAt = (event) => {
     const { left, width } = track.getBoundingClientRect();

@@ -78,6 +78,9 @@ const top = live
       file: (name) => sending.file(name),
       reopen: (file) => sending.reopen(file),
       check: () => selfCheck(),
+      words: () => keysDialog(),
+      read: (name) => readOn(name),
+      code: () => about.methods.find((one) => one.name === rail.asked.method).code,
       replay: () => replay.go(),
     })
   : null;
@@ -117,7 +120,8 @@ const freshPicture = (uri, note) => {
 // Another page's setting, opened here.
 document.addEventListener("csp-open", (event) => {
   if (!live || !element.isConnected) return;
-  rail.set({ method: event.detail.method, knobs: event.detail.knobs || {} });
+  const { method, knobs, seed } = event.detail;
+  rail.set({ method, knobs: knobs || {}, ...(Number.isInteger(seed) ? { seed } : {}) });
   toTab("board");
   sending.wish();
 });

@@ -13,12 +13,12 @@ const ownersOf = (run, i) => {
 };
 const columnsOf = (run, i) => new Set(ownersOf(run, i).map((p) => p % run.grid[1])).size;
 const onTarget = (run, mask) => {
-  const [H, W] = run.size, [rows, cols] = run.grid, [x0, y0, x1, y1] = run.crop, inside = [];
+  const [H, W] = run.size, inside = [];
   for (let p = 0; p < run.N; p++) {
-    const [r, c] = rowCol(run, p);
+    const [x0, y0, x1, y1] = boxOf(run, p).map(Math.round);
     let sum = 0, all = 0;
-    for (let y = Math.round(y0 + ((y1 - y0) * r) / rows); y < Math.min(H, Math.round(y0 + ((y1 - y0) * (r + 1)) / rows)); y++)
-      for (let x = Math.round(x0 + ((x1 - x0) * c) / cols); x < Math.min(W, Math.round(x0 + ((x1 - x0) * (c + 1)) / cols)); x++) {
+    for (let y = y0; y < Math.min(H, y1); y++)
+      for (let x = x0; x < Math.min(W, x1); x++) {
         sum += mask[y * W + x];
         all++;
       }

@@ -197,11 +197,27 @@ const makeTop = (root, about, does) => {
       tabs.append(button);
     }
     const links = make("ul", { class: "v-links" }, ...about.links.map(([text, href]) => make("li", {}, make("a", { href, target: "_blank", rel: "noopener", text }))));
+    const reading = (label, names) => {
+      const host = make("div", { class: "v-acts", role: "group", "aria-label": label }, make("span", { class: "v-hint", text: label }));
+      for (const name of names) {
+        const button = make("button", { type: "button", text: name.split("/").slice(-2).join("/") });
+        button.addEventListener("click", () => {
+          if (!name.endsWith(".ipynb")) shut();
+          does.read(name);
+        });
+        host.append(button);
+      }
+      return host;
+    };
+    const { notebooks = [], licences = [] } = about.documents || {};
+    const texts = [reading("Code of the method", [does.code()]), ...(notebooks.length ? [reading("Notebooks", notebooks)] : []), ...(licences.length ? [reading("Licences", licences)] : [])];
+    const words = make("button", { type: "button", text: "Keys and words" });
+    words.addEventListener("click", () => (shut(), does.words()));
     const check = make("button", { type: "button", text: "Self-check" }), again = make("button", { type: "button", text: "Show the replay" });
     check.addEventListener("click", () => (shut(), does.check()));
     again.addEventListener("click", () => (shut(), does.replay()));
-    box.replaceChildren(tabs, make("h3", { text: "What runs here" }), badges, make("div", { class: "v-acts" }, check, again), make("h3", { text: "Download this run" }), files, make("p", { class: "csp-download", role: "status" }),
-      make("h3", { text: "Open a saved run" }), open, make("h3", { text: "Read on" }), links);
+    box.replaceChildren(tabs, make("h3", { text: "What runs here" }), badges, make("div", { class: "v-acts" }, check, again, words), make("h3", { text: "Download this run" }), files, make("p", { class: "csp-download", role: "status" }),
+      make("h3", { text: "Open a saved run" }), open, make("h3", { text: "Read on" }), links, ...texts);
   });
   top.suggest(top.offered);
   return top;

@@ -107,7 +107,7 @@ const drawScale = () => {
   if (!known) return;
   const share = s.view === "attention" || s.view === "cls", text = (v) => (share ? percent(v) : tenth(v));
   const [from, ramp, to, note] = $("scale").children, heat = look.heats?.[s.cmap] || look.heat;
-  ramp.style.background = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((at) => rgb(heat.slice(3 * Math.round(255 * at), 3 * Math.round(255 * at) + 3))).join(", ")})`;
+  ramp.style.background = rampCss(heat);
   from.textContent = s.scale === "percentile" && share ? "lowest" : text(low);
   to.textContent = `${s.scale === "percentile" && share ? "highest, " : ""}${text(top)}`;
   note.textContent = [share ? `${s.scale} scale` : VIEWS[s.view].help, beyond.length ? `${beyond.length} sinks left out: ${beyond.map((p) => percent(drawn.values[p])).join(", ")}` : ""].filter(Boolean).join("; ");
@@ -181,6 +181,8 @@ const set = (change) => {
   if (moved("large")) {
     if (!s.large) Object.assign(s, { scrubbed: false, at: -1, rest: -1 });
     layout(true);
+    // a phone has the board below the panels
+    if (s.large && narrow() && root.dataset.mode === "board") $("large").scrollIntoView({ block: "start" });
   }
   if (moved("view")) $("ruler").hidden = s.view !== "positions";
   if (moved("table")) $("table").hidden = !s.table;

@@ -126,6 +126,14 @@ const showDialog = (label, content) => {
   dialog.showModal();
 };
 
+// A text to read beside the page; a notebook is saved, to be opened where it runs.
+const readOn = async (name) => {
+  const told = await server_.read({ name });
+  if (told.error) return sending.error(told.error);
+  if (name.endsWith(".ipynb")) return save(told.text, "application/x-ipynb+json", name);
+  showDialog(name, make("div", { class: "v-read" }, make("h3", { text: name }), make("pre", { text: told.text, tabindex: "0" })));
+};
+
 const files = $("files"), buttonFor = (text, work) => {
   const button = make("button", { type: "button", text });
   button.addEventListener("click", work);
