@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -37,6 +37,27 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
     return value
+
+
+MOST_FORCED = 16_384
+
+
+def check_orders(force: Any) -> dict[str, dict[str, list[Any]]]:
+    """``force`` as plain mappings and lists, stages to patches to keep and drop; which of them exist is the run's to say."""
+    if not isinstance(force or {}, Mapping):
+        raise ValueError(f"force maps stages to patches to keep and drop, got {shown(force)}")
+    out: dict[str, dict[str, list[Any]]] = {}
+    for name, orders in (force or {}).items():
+        if not isinstance(orders, Mapping) or set(orders) - {"keep", "drop"}:
+            raise ValueError(f"force knows keep and drop, each a list of patches, got {shown(orders)}")
+        for order, patches in orders.items():
+            if not isinstance(patches, Iterable) or isinstance(patches, str | Mapping):
+                raise ValueError(f"force[{shown(name)}][{order!r}] must be a list of patches, got {shown(patches)}")
+        lists = {order: list(patches) for order, patches in orders.items()}
+        if any(len(patches) > MOST_FORCED for patches in lists.values()):
+            raise ValueError(f"force[{shown(name)}] may name at most {MOST_FORCED} patches: name each once")
+        out[name] = lists
+    return out
 
 
 def shown(value: Any, most: int = 80) -> str:

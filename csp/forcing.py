@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from csp.checks import check_integer
+from csp.checks import check_integer, check_orders, shown
 from csp.tokens import ImageTokens, TokenSequence, restore
 from csp.types import Force
 
@@ -13,14 +13,10 @@ def check_force(force: Force | None, names: Sequence[str], N: int) -> dict[str, 
     """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
     what it drops.
     """
-    if not isinstance(force or {}, Mapping):
-        raise ValueError(f"force maps stages to patches to keep and drop, got {force!r}")
     checked: dict[str, dict[str, list[int]]] = {}
-    for name, orders in (force or {}).items():
+    for name, orders in check_orders(force).items():
         if name not in names:
-            raise ValueError(f"force names the stage {name!r}, this run has {', '.join(names)}")
-        if not isinstance(orders, Mapping) or set(orders) - {"keep", "drop"}:
-            raise ValueError(f"force knows keep and drop, each a list of patches, got {orders!r}")
+            raise ValueError(f"force names the stage {shown(name)}, this run has {', '.join(names)}")
         lists = {
             order: sorted({check_integer(f"force[{name!r}][{order!r}]", p, 0, N - 1) for p in orders.get(order, ())})
             for order in ("keep", "drop")

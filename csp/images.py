@@ -66,6 +66,24 @@ def read(source: Any, longest: int | None = None) -> np.ndarray:
     )
 
 
+def size_of(source: Any) -> tuple[int, int]:
+    """Height and width of a picture that `read` takes, upright, from the file's head alone.
+
+    Raises Refused as `read` does.
+    """
+    from PIL import ExifTags, Image
+
+    if isinstance(source, str | Path | bytes | bytearray | memoryview):
+        with _decoding(), Image.open(source if isinstance(source, str | Path) else io.BytesIO(source), formats=FORMATS) as image:
+            width, height = image.size
+            # Tags 5 to 8 of EXIF lay the picture on its side.
+            return (width, height) if image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 else (height, width)
+    if isinstance(source, Image.Image):
+        return source.size[::-1]
+    height, width = read(source).shape[:2]
+    return height, width
+
+
 def read_all(source: Any) -> tuple[list[np.ndarray], bool]:
     """Every picture of a list, a tuple or a stack with four axes by `read`, or a single one, and whether it is a single one."""
     if isinstance(source, list | tuple) or getattr(source, "ndim", 0) == 4:

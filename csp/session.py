@@ -18,15 +18,16 @@ from csp import images
 from csp.checkpoints import suited as suited
 from csp.checks import check_integer
 from csp.flops import cost
+from csp.kept import bytes_of, key_of
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
 from csp.methods.found import read_preset as read_preset
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
-from csp.models.cache import ByteCache, picture_key
-from csp.turns import Turns
+from csp.models.cache import ByteCache
+from csp.turns import Turns, long_work
 from csp.types import Cost, Request, Result
 
-DENSE_BYTES = 64 * 2**20
+KEPT_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ def runnable(name: str) -> str:
 class Session:
     """A model behind the vocabulary of `csp.types`."""
 
-    def __init__(self, model: Segmenter, dense_bytes: int = DENSE_BYTES, found: Sequence[Preset] = ()):
+    def __init__(self, model: Segmenter, kept_bytes: int = KEPT_BYTES, found: Sequence[Preset] = ()):
         for preset in found:
             named(preset.method, preset.knobs).plan(model.N, model.L)
         self.model, self._found = model, tuple(found)
-        self._dense: ByteCache[Result] = ByteCache(dense_bytes)
+        self.results: ByteCache[Result] = ByteCache(kept_bytes)
         self.turns = Turns()
 
     @property
@@ -148,12 +149,23 @@ class Session:
                 pass
         return values(at_budget(made, N_avg, N, L))
 
-    def run(self, request: Request) -> Result:
+    def run(self, request: Request, fresh: bool = False) -> Result:
         """Run a request. Raises ValueError for a method, knob, query or picture that will not do, before
         anything slow.
+
+        The same request of anybody is run once: results are kept by what was asked, within `kept_bytes`, their milliseconds
+        those of the run that was made. ``fresh``: run it now whatever is kept, to be timed, and keep nothing.
         """
         method, notes = self._within(request)
+        key = "" if fresh else key_of(request, method)
+        kept = self.results.get(key)
+        if kept is not None:
+            return kept
         with self.turns.take():
+            # Who asked the same a moment before has been answered by now.
+            kept = self.results.get(key)
+            if kept is not None:
+                return kept
             result = self.model.segment(
                 request.image,
                 request.query,
@@ -163,7 +175,10 @@ class Session:
                 seg_mode=request.seg_mode,
                 template=request.template,
             )
-        return replace(result, notes=(*result.notes, *notes)) if notes else result
+            result = replace(result, notes=(*result.notes, *notes)) if notes else result
+            if not fresh:
+                self.results.put(key, result, bytes_of(result))
+        return result
 
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
         """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
@@ -200,10 +215,10 @@ class Session:
         asked = dict(request.force or {})
         orders = {order: list(patches) for order, patches in asked.get(stage, {}).items()}
         out = []
-        with self.turns.take():
+        with long_work():
             for patches in drops:
                 drop = sorted({*orders.get("drop", ()), *patches})
-                out.append(self.run(replace(request, force={**asked, stage: {**orders, "drop": drop}})))
+                out.append(self.run(replace(request, force={**asked, stage: {**orders, "drop": drop}}), fresh=True))
         return out
 
     def run_all(self, request: Request, queries: Sequence[str]) -> list[Result]:
@@ -216,15 +231,8 @@ class Session:
             return self.model.segment(request.image, list(queries), method, **how)
 
     def dense(self, request: Request) -> Result:
-        """The same picture and query with every image token in every layer; kept, within `dense_bytes`."""
-        key = f"{picture_key(request.image)} {request.seg_mode} {request.template} {request.query}"
-        result = self._dense.get(key)
-        if result is None:
-            result = self.run(replace(request, method="full", knobs={}, force=None))
-            self._dense.put(
-                key, result, request.image.nbytes + result.logits.nbytes + result.trace.A_SEG.nbytes
-            )
-        return result
+        """The same picture and query with every image token in every layer; no lot is drawn, so that it is one for all seeds."""
+        return self.run(replace(request, method="full", knobs={}, force=None, seed=0))
 
     def objects(self, image: np.ndarray, conf: float = 0.25) -> np.ndarray | None:
         """Instance masks that Seg-First works from, bool [K, h, w] over the whole picture, of at least this

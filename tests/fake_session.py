@@ -76,11 +76,12 @@ class FakeSession:
             return {}
         return values(at_budget(METHODS[method], N_avg, self.card.N, self.card.L))
 
-    def run(self, request: Request) -> Result:
+    def run(self, request: Request, fresh: bool = False) -> Result:
         method = build(METHODS[request.method], request.knobs)
         stages = method.plan(self.card.N, self.card.L)
-        time.sleep(self.wait)
-        self.requests.append(request)
+        with self.turns.take():
+            time.sleep(self.wait)
+            self.requests.append(request)
         made = result(
             "full" if request.method == "full" else "csp",
             size=request.image.shape[:2],

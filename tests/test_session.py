@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from csp.checkpoints import load
+from csp.kept import bytes_of
 from csp.methods import METHODS, find, named
 from csp.models.cache import ByteCache, picture_key
 from csp.models.lisa import Lisa
 from csp.session import Session
+from csp.turns import visitor
 from csp.types import Request
 
 
@@ -130,7 +133,7 @@ def test_the_dense_run_belongs_to_picture_query_and_form(lisa: Session, picture:
     assert lisa.dense(replace(first, knobs={"Lc": 1, "Ls": 1, "Nc": 2, "Np": 1}, seed=3)) is kept
     for change in ({"query": "a red ball"}, {"image": picture[::-1].copy()}, {"template": "chat"}, {"seg_mode": "generated"}):
         other = lisa.dense(replace(first, **change))
-        alone = lisa.run(replace(first, method="full", knobs={}, **change))
+        alone = lisa.run(replace(first, method="full", knobs={}, **change), fresh=True)
         np.testing.assert_array_equal(other.logits, alone.logits)
         assert not np.array_equal(other.logits, kept.logits), change
 
@@ -144,3 +147,49 @@ def test_a_run_is_asked_in_the_form_that_was_requested(lisa: Session, picture: n
         np.testing.assert_array_equal(result.logits, alone.logits)
         forms[template] = result.words
     assert len(set(forms.values())) == 3
+
+
+SMALL = {"Lc": 1, "Nc": 16, "Ls": 1, "Np": 4}
+
+
+def test_equal_requests_of_many_are_run_once(model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, ran = Session(model), []
+    segment = type(model).segment
+    monkeypatch.setattr(type(model), "segment", lambda self, *args, **more: ran.append(args) or segment(self, *args, **more))
+    asked = Request(picture, "a dog", "csp", SMALL)
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda _: session.run(replace(asked, image=picture.copy())), range(6)))
+    assert len(ran) == 1 and all(result is results[0] for result in results)
+    assert session.run(replace(asked, force={"pruning": {"drop": ()}}), fresh=True) is not results[0]
+    assert len(ran) == 2
+    changes = ({"query": "a  dog"}, {"seed": 1}, {"knobs": SMALL | {"Np": 3}}, {"method": "full", "knobs": {}})
+    changes += ({"image": picture[::-1].copy()}, {"force": {"pruning": {"drop": [int(results[0].trace.stages[-1].patches[0])]}}})
+    for number, change in enumerate(changes, 3):
+        other = session.run(replace(asked, **change))
+        assert len(ran) == number and other is not results[0], change
+        for name, value in change.items():
+            told = getattr(other.request, name)
+            assert np.array_equal(told, value) if name == "image" else name == "knobs" or told == value
+
+
+def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:
+    one = Session(model).run(Request(picture, "a dog", "csp", SMALL))
+    weight = bytes_of(one)
+    assert weight > picture.nbytes + one.logits.nbytes + sum(stage.source.nbytes for stage in one.trace.stages)
+    session = Session(model, kept_bytes=3 * weight + 100)
+    for seed in range(8):
+        session.run(Request(picture, "a dog", "csp", SMALL, seed=seed))
+    assert len(session.results) == 3 and session.results.bytes <= session.results.limit
+
+
+def test_leaving_out_gives_way_between_its_runs(model: Lisa, picture: np.ndarray) -> None:
+    session, asked = Session(model), Request(picture, "a dog", "csp", SMALL)
+    first = session.run(asked)
+    patches = [[int(patch)] for patch in first.trace.stages[-1].patches]
+    took: list[bool] = []
+    take = session.turns.take
+    session.turns.take = lambda: took.append(visitor().long) or take()  # type: ignore[method-assign]
+    left = session.without(asked, "pruning", patches)
+    assert took == [True] * len(patches) == [True] * 4
+    assert [set(run.trace.stages[-1].patches) for run in left] == [set(first.trace.stages[-1].patches) - set(p) for p in patches]
+    assert len(session.results) == 1

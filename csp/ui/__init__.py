@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from csp.turns import MOST_WAITING
 from csp.ui.address import check_address, own_folder
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ __all__ = ["build", "build_recorded", "check_address", "gpu_is_lent", "launch_op
 MAX_UPLOAD = "24mb"
 SESSIONS = 64
 """Visitors whose last values Gradio keeps: a class of thirty and what waits beside it; a page that is asked again begins anew."""
+
+
+THREADS = 2 * MOST_WAITING
+"""Of the server: most of them may wait for the model at once, and the page is still answered."""
 
 
 def build(session: Session) -> gr.Blocks:
@@ -63,6 +68,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
     from csp.ui.squeeze import Squeezed
+    from csp.ui.visits import Visits
     from csp.ui.widgets import asset
 
     font = ["system-ui", "sans-serif"]
@@ -83,7 +89,8 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     return {
         "theme": theme,
         "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
-        "app_kwargs": {"middleware": [guard, completed, Middleware(Squeezed)]},
+        "app_kwargs": {"middleware": [guard, completed, Middleware(Visits), Middleware(Squeezed)]},
+        "max_threads": THREADS,
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,
         "max_file_size": MAX_UPLOAD,

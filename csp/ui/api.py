@@ -9,13 +9,14 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from csp import images
 from csp.checks import check_choice, check_integer, read_json, shown
 from csp.knobs import Knob
-from csp.render import figures, overlays, typeset
+from csp.render import figures, typeset
 from csp.types import Request, Result, SegMode, Template
 from csp.ui.explore import INTEGERS, Explore, whole
+from csp.ui.pictures import Sent
 from csp.ui.saved import rle
+from csp.ui.visits import asked
 from csp.ui.widgets import picture, unchecked
 from csp.ui.zero import on_gpu
 
@@ -25,6 +26,8 @@ DESCRIPTION = (
     "run) and the run in numbers (JSON: image tokens per layer, kept patches of every stage, FLOPs, milliseconds, notes)."
 )
 MOST_QUERIES = 16
+AT_ONCE = 24
+"""Calls that wait for the model side by side, so that it can take them visitor by visitor; the rest queue in order of coming."""
 FIRST = ("image", "query", "method", *INTEGERS, "cluster", "seed")
 LATER: dict[str, Any] = {"knobs": {}, "template": "auto", "seg_mode": "teacher", "strip": False}
 """Parameters that came after the first nine, with their defaults."""
@@ -71,25 +74,25 @@ def endpoint(explore: Explore) -> None:
         how = {"method": method, "seed": seed, "template": template, "seg_mode": seg_mode}
         try:
             queries = _queries(query)
-            request = _request(explore, image, queries[0], own, knobs, how)
-            results = run_model(request, queries)
+            request, sent = _request(explore, image, queries[0], own, knobs, how)
+            results = [sent.noted(result) for result in run_model(request, queries)]
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        mask = np.max([overlays.mask_png(result) for result in results], axis=0)
+        mask = sent.enlarged(np.any([result.mask for result in results], axis=0)).astype(np.uint8) * 255
         drawn = typeset.to_array(figures.stages(results)) if strip is True else None
-        return mask, drawn, results[0].as_dict() if isinstance(query, str) else [_told(result) for result in results]
+        return mask, drawn, results[0].as_dict() if isinstance(query, str) else [_told(result, sent) for result in results]
 
     run.__doc__ = _documented(explore)
     button = gr.Button(visible=False)
     button.click(
-        run,
+        asked(run),
         inputs=list(names.values()),
         outputs=outputs,
         api_name="run",
         api_description=DESCRIPTION,
         api_visibility="public",
         concurrency_id="model",
-        concurrency_limit=1,
+        concurrency_limit=AT_ONCE,
     )
 
 
@@ -139,8 +142,12 @@ def _queries(query: Any) -> list[str]:
     return query if isinstance(query, list) else [query]
 
 
-def _request(explore: Explore, image: Any, query: str, own: Mapping[str, Any], told: Any, how: Mapping[str, Any]) -> Request:
-    """What was asked, its values of the right kinds. Raises ValueError naming the first that will not do."""
+def _request(
+    explore: Explore, image: Any, query: str, own: Mapping[str, Any], told: Any, how: Mapping[str, Any]
+) -> tuple[Request, Sent]:
+    """What was asked, its values of the right kinds, and the picture as it was sent. Raises ValueError naming the first that
+    will not do.
+    """
     if image is None:
         raise ValueError("there is no picture: send one as an uploaded file or a data: URL")
     card = explore.methods[check_choice("method", how["method"], tuple(explore.methods))]
@@ -150,8 +157,9 @@ def _request(explore: Explore, image: Any, query: str, own: Mapping[str, Any], t
         if name not in known:
             raise ValueError(f"{card.name} has no knob {shown(name)}; it has {', '.join(known) or 'none'}")
         knobs[name] = known[name].from_json(value)
-    return Request(
-        images.read(image),
+    sent = explore.pictures(image)
+    request = Request(
+        sent.image,
         query,
         card.name,
         knobs,
@@ -160,6 +168,7 @@ def _request(explore: Explore, image: Any, query: str, own: Mapping[str, Any], t
         seg_mode=check_choice("seg_mode", how["seg_mode"], get_args(SegMode)),  # type: ignore[arg-type]
         template=check_choice("template", how["template"], get_args(Template)),  # type: ignore[arg-type]
     )
+    return request, sent
 
 
 def _mapping(told: Any) -> Mapping[str, Any]:
@@ -174,6 +183,6 @@ def _mapping(told: Any) -> Mapping[str, Any]:
     return told
 
 
-def _told(result: Result) -> dict[str, Any]:
+def _told(result: Result, sent: Sent) -> dict[str, Any]:
     """A run among several: with its own mask, for the picture that is returned shows all of them."""
-    return {**result.as_dict(), "mask": rle(result.mask)}
+    return {**result.as_dict(), "mask": rle(sent.enlarged(result.mask))}

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from csp.turns import long_work, visitor
 from csp.ui import builder, documents, permalink
 from csp.ui.explore import FILES, Explore
 from csp.ui.payload import Payload
 from csp.ui.saved import reopen
 
-FUNCTIONS = ("run", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure", "read")
+FUNCTIONS = ("run", "place", "forecast", "picture", "link", "four", "file", "reopen", "clock", "matters", "figure", "read")
 """What the script may call, by name; each takes one mapping and gives one."""
 PRESET_TABLES = (0, 1, 6)
 """0: found by csp.search."""
@@ -121,6 +122,11 @@ class Board:
         packet["link"] = permalink.link(self.explore, {**asked, **told})
         return packet | {"server": packet["server"] | {"began": began * 1e3, "handler": (time.time() - began) * 1e3}}
 
+    def place(self, _: Payload) -> Payload:
+        """Where the caller's waiting run stands: runs `ahead` of it, and their `seconds`; nothing where none waits."""
+        place = self.explore.session.turns.place(visitor().name)
+        return {} if place is None else {"ahead": place.ahead, "seconds": place.seconds}
+
     def forecast(self, asked: Payload) -> Payload:
         """What a plan will cost: method, knobs, `text` tokens beside the image's."""
         return self.explore.forecast(asked.get("method"), asked.get("knobs"), asked.get("text", 0))
@@ -166,7 +172,8 @@ class Board:
                 return {"error": "others are being answered, so no repeats"}
             for _ in range(REPEATS):
                 for name, each in (("ours", request), ("dense", dense)):
-                    spent[name].append(sum(float(session.run(each).ms.get(part, 0.0)) for part in ("select", "decoder")))
+                    ms = session.run(each, fresh=True).ms
+                    spent[name].append(sum(float(ms.get(part, 0.0)) for part in ("select", "decoder")))
                 if session.turns.waiting:
                     return {"error": "others came meanwhile, so no repeats"}
         except ValueError as error:
@@ -189,7 +196,8 @@ class Board:
         rows = asked.pop("rows", None)
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("rows must be the settings of runs: choose runs of this visit")
-        return builder.build(self.explore, [self.received(row) for row in rows[: builder.MOST_ROWS + 1]], asked)
+        with long_work():
+            return builder.build(self.explore, [self.received(row) for row in rows[: builder.MOST_ROWS + 1]], asked)
 
     def _function(self, name: str) -> Callable[[Any], Payload]:
         def function(sent: Any = None) -> Payload:

@@ -12,6 +12,7 @@ import gradio as gr
 from csp.ui import standing
 from csp.ui.lineup import FILES, MOST_REPEATS, REPEATS, Lineup
 from csp.ui.viewer import component
+from csp.ui.visits import asked, stepwise
 from csp.ui.widgets import asset, html, pack, stamped, unchecked
 from csp.ui.zero import LONG, lent, on_gpu
 
@@ -94,12 +95,12 @@ class CompareTab:
         """Add the page's events. board: what the board's controls say, by a handler's argument; model: options of events that
         run the model, given a place for the queue.
         """
-        asked = {**self.own, "repeats": self.repeats, **board}
-        work = streamed(on_gpu(self.lineup.run, LONG))
+        told = {**self.own, "repeats": self.repeats, **board}
+        work = stepwise(streamed(on_gpu(self.lineup.run, LONG)))
         options = model(self.queue)
-        filled = self.table.fill(work, inputs_kwargs=asked, outputs=self.table, **options)
+        filled = self.table.fill(work, inputs_kwargs=told, outputs=self.table, **options)
         standing.began(self.go, "csp-compare")
-        running = self.go.click(work, inputs_kwargs=asked, outputs=self.table, **options)
+        running = self.go.click(work, inputs_kwargs=told, outputs=self.table, **options)
         stopped(self.stop, [filled, running], "csp-compare")
         client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         self.same.click(None, self.target, self.target, js=SAME, **client)
@@ -108,7 +109,7 @@ class CompareTab:
 
     def _export(self, file: str) -> Callable[..., str]:
         export = on_gpu(self.lineup.export)
-        return lambda table, **controls: pack(stamped(export(file, table, **controls)))
+        return asked(lambda table, **controls: pack(stamped(export(file, table, **controls))), long=True)
 
 
 SAME = "(target) => Math.max(1, Math.round(document.querySelector('.csp-viewer')?.dataset.navg || target))"

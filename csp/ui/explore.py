@@ -13,20 +13,19 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from csp import images
-from csp.checks import check_choice, check_integer
+from csp.checks import check_choice, check_integer, check_orders
 from csp.reference import reference
-from csp.render import figures, overlays, typeset, views
+from csp.render import figures, typeset, views
 from csp.types import Request, Result
 from csp.ui.album import Album, source_of
 from csp.ui.payload import Payload, data_uri, lands, notes, objects_hit
+from csp.ui.pictures import Pictures, Sent
 from csp.ui.saved import python_lines, rle
 from csp.ui.viewer import packing
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 INTEGERS = ("Lc", "Nc", "Ls", "Np")
 FILES = ("panel.png", "panel.svg", "mask.png", "mask.rle.json", "run.html", "run.json", "run.npz", "run.py")
 SMALL = 132
-PICTURES = 8
-"""Uploaded pictures that are kept decoded: a slider asks about the same one many times a second."""
 MOST_SURVIVORS = 64
 KEEPS = 0.9
 """A set of tokens keeps a mask while their masks' IoU is at least this."""
@@ -46,13 +43,14 @@ KEEPS = 0.9
 @dataclass(frozen=True)
 class Asked:
     """A request with what the page knows beside it: the true mask if any, the park scene that it shows if any, and what
-    names its picture.
+    names its picture; the picture as it was sent.
     """
 
     request: Request
     truth: NDArray[np.bool_] | None
     scene: int | None
-    source: str = ""
+    source: str
+    sent: Sent
 
 
 class Explore:
@@ -63,7 +61,7 @@ class Explore:
         self.card = session.card
         self.album = Album(drawn=self.card.name == "park")
         self.methods = {card.name: card for card in session.catalogue()}
-        self._read = lru_cache(maxsize=PICTURES)(images.read)
+        self.pictures = Pictures()
 
     def run(self, **controls: Any) -> Payload:
         """A run and the dense run beside it as a packet for the browser; {"error": words} where the request will not do.
@@ -138,7 +136,7 @@ class Explore:
         def work() -> Payload:
             check_choice("file", file, FILES)
             asked = self.ask(controls)
-            result = self.session.run(asked.request)
+            result = asked.sent.noted(self.session.run(asked.request))
             data, kind = self._file(file, result, asked)
             return {"name": f"csp-{file}", "type": kind, "data": base64.b64encode(data).decode("ascii")}
 
@@ -215,18 +213,17 @@ class Explore:
         source = controls.get("source", "")
         known = self.album.of(source)
         if known is not None:
-            image = known
+            sent = Sent(known, known.shape[:2])
         elif controls.get("image") is None:
             raise ValueError("there is no picture: choose an example, make a new scene or upload one")
         else:
-            sent = controls["image"]
-            image = self._read(sent) if isinstance(sent, str | bytes) else images.read(sent)
+            sent = self.pictures(controls["image"])
         method = check_choice("method", controls.get("method", "csp"), tuple(self.methods))
         seed = check_integer("seed", whole("seed", controls.get("seed", 0)), 0, 2**31 - 1)
-        knobs, force = self._knobs(method, controls), controls.get("force") or None
-        request = Request(image, query, method, knobs, seed, self.card.name, force)
+        knobs, force = self._knobs(method, controls), check_orders(controls.get("force")) or None
+        request = Request(sent.image, query, method, knobs, seed, self.card.name, force)
         truth = self.album.truth(source, query)
-        return Asked(request, truth, self.album.number(source), str(source or ""))
+        return Asked(request, truth, self.album.number(source), str(source or ""), sent)
 
     def _knobs(self, method: str, controls: Mapping[str, Any]) -> dict[str, Any]:
         """A method's knobs; a pair of Lc and Ls that does not fit is cut where the page would cut it."""
@@ -259,7 +256,7 @@ class Explore:
         began = time.perf_counter()
         dense = self.session.dense(asked.request)
         waited = (time.perf_counter() - began) * 1e3
-        result = self.session.run(asked.request)
+        result = asked.sent.noted(self.session.run(asked.request))
         began = time.perf_counter()
         packet = self.packet(result, dense, asked, picture=not asked.source or have != asked.source)
         packed = (time.perf_counter() - began) * 1e3
@@ -287,9 +284,9 @@ class Explore:
             suffix = file.split(".")[1]
             return typeset.to_bytes(figure, suffix), "image/png" if suffix == "png" else "image/svg+xml"
         if file == "mask.png":
-            return mask_png(result), "image/png"
+            return mask_png(asked.sent.enlarged(result.mask)), "image/png"
         if file == "mask.rle.json":
-            return json.dumps(rle(result.mask)).encode(), "application/json"
+            return json.dumps(rle(asked.sent.enlarged(result.mask))).encode(), "application/json"
         if file == "run.html":
             # Here alone the viewer's component is needed, and with it Gradio.
             from csp.ui.viewer.alone import alone
@@ -344,8 +341,8 @@ def whole(name: str, value: Any) -> Any:
     return value
 
 
-def mask_png(result: Result) -> bytes:
-    """The union mask as PNG at the picture's own size, one bit a pixel."""
-    ok, data = cv2.imencode(".png", overlays.mask_png(result), [cv2.IMWRITE_PNG_BILEVEL, 1])
+def mask_png(mask: NDArray[np.bool_]) -> bytes:
+    """A mask, bool [H, W], as PNG, one bit a pixel."""
+    ok, data = cv2.imencode(".png", mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
     assert ok
     return data.tobytes()

@@ -69,14 +69,14 @@ class Guard:
         host = _host(headers.get(b"host", b"").decode("latin-1"))
         if self.hosts and host not in self.hosts:
             names = f"this page is asked for as {', '.join(sorted(self.hosts))}, not as {host[:80]!r}"
-            await _refuse(send, 421, f"{names}; behind a proxy start it with --proxy")
+            await refuse(send, 421, f"{names}; behind a proxy start it with --proxy")
             return
         told = headers.get(b"content-length", b"0")
         if told.isdigit() and int(told) > self.most:
             # A browser that is still sending shows a broken connection in place of the answer: hear it out, within reason.
             if int(told) <= _HEARD_OUT * self.most:
                 await _heard_out(receive)
-            await _refuse(send, 413, self._too_long(int(told)))
+            await refuse(send, 413, self._too_long(int(told)))
             return
         seen, begun, over = 0, False, False
 
@@ -105,7 +105,7 @@ class Guard:
             await self.app(scope, counted, headed)
         except _TooMuch:
             if not begun:
-                await _refuse(send, 413, self._too_long(seen))
+                await refuse(send, 413, self._too_long(seen))
 
     def _too_long(self, got: int) -> str:
         most = (self.most - _SLACK) / 2**20
@@ -136,7 +136,8 @@ async def _heard_out(receive: Receive) -> None:
             return
 
 
-async def _refuse(send: Send, status: int, words: str) -> None:
+async def refuse(send: Send, status: int, words: str) -> None:
+    """Answer a request with a status and words, and nothing else."""
     body = json.dumps({"error": words, "detail": words}).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close", **HEADERS}
     await send({"type": "http.response.start", "status": status, "headers": _encoded(headers)})

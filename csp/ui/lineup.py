@@ -82,7 +82,7 @@ class Lineup:
         times: dict[str, list[float]] = {name: [] for name in running}
         for turn in range(rounds):
             for name in lot.permutation(list(running)).tolist():
-                result = self.session.run(running[name])
+                result = self.session.run(running[name], fresh=True)
                 times[name].append(milliseconds(result))
             yield {"round": turn + 1, "ms": {name: list(quartiles(spent)) for name, spent in times.items()}}
         yield {"end": round(time.perf_counter() - began, 2)}

@@ -13,10 +13,13 @@ from csp.ui.explore import Explore
 from csp.ui.permalink import TABS
 from csp.ui.tradeoff_tab import TradeoffTab
 from csp.ui.viewer.component import component
+from csp.ui.visits import asked as by_visitor
 from csp.ui.widgets import pack, received, settings, stamped
 from csp.ui.zero import lent
 
 QUEUE = 40
+LONG_AT_ONCE = 4
+"""Comparisons and sweeps that are under way together; the next ones see their place in the queue."""
 """Visitors that may wait; the next one is told to come back."""
 
 FOLLOW = "() => ({ __type__: 'update', selected: document.querySelector('.csp-viewer').dataset.tab })"
@@ -55,7 +58,7 @@ def page(explore: Explore) -> gr.Blocks:
         client: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         shown.tab(None, None, tabs, js=FOLLOW, **client)
         if idle:
-            shown.ask(asking, None, shown, **model(shown))
+            shown.ask(by_visitor(asking), None, shown, **model(shown))
         standing.wire(demo, {**compared.own, **traded.own})
         compared.wire(asked, model)
         traded.wire(asked, model)
@@ -64,12 +67,10 @@ def page(explore: Explore) -> gr.Blocks:
 
 
 def model(queue: Any) -> dict[str, Any]:
-    """Options of events that run the model: one at a time over all visitors, so that a measured time is a
-    run's own.
-    """
+    """Options of events that run the model many times; their runs take turns with all others at the session's door."""
     return {
-        "concurrency_id": "model",
-        "concurrency_limit": 1,
+        "concurrency_id": "long",
+        "concurrency_limit": LONG_AT_ONCE,
         "show_progress": "minimal",
         "show_progress_on": [queue],
         "api_visibility": "private",

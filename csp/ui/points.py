@@ -73,7 +73,7 @@ class Tradeoff:
             reference = self.session.dense(subject)
             shuffled = [plan.settings[i] for i in lot.permutation(len(plan.settings)).tolist()]
             for made in (level, present, *shuffled):
-                result = self.session.run(replace(subject, method=made.method, knobs=made.knobs))
+                result = self.session.run(replace(subject, method=made.method, knobs=made.knobs), fresh=True)
                 made.add(result, reference, known)
                 yield {"point": _point(made, level)}
         yield {"end": round(time.perf_counter() - began, 2)}

@@ -12,6 +12,7 @@ from csp.ui import standing
 from csp.ui.compare_tab import drawn, stopped, streamed
 from csp.ui.points import FILES, PICTURES, PRESENT, Tradeoff
 from csp.ui.sweep import METHODS, MOST_SCENES, SWEEPS
+from csp.ui.visits import stepwise
 from csp.ui.widgets import html, pack, stamped, unchecked
 from csp.ui.zero import LONG, on_gpu
 
@@ -83,7 +84,7 @@ class TradeoffTab:
         asked = {**self.own, **board}
         standing.began(self.go, "csp-tradeoff")
         running = self.go.click(
-            streamed(on_gpu(self.tradeoff.run, LONG)), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
+            stepwise(streamed(on_gpu(self.tradeoff.run, LONG))), inputs_kwargs=asked, outputs=self.chart, **model(self.queue)
         )
         stopped(self.stop, [running], "csp-tradeoff")
         for name, axis in (("x", self.x), ("y", self.y)):

@@ -1,5 +1,5 @@
 // Asking the server: one run for one action, the last wish alone while one is under way, and what comes back.
-const REST = 160, QUIET = 1800; // ms: a drag that rests is a wish; after so long without one repeats may be timed
+const REST = 160, QUIET = 1800, PLACE = 1000; // ms: a drag that rests is a wish; so long without one, repeats may be timed; a waiting run asks for its place
 const pictures = new Map(); // the picture of a source, as the browser has it
 const server_ = typeof server === "undefined" ? {} : server;
 
@@ -79,14 +79,24 @@ const makeSending = (top, rail) => {
     root.toggleAttribute("data-stale", key() !== sending.shown);
   };
 
-  let waiting = 0;
+  let waiting = 0, asking = 0;
   const busy = (on) => {
     clearTimeout(waiting);
-    if (on) waiting = setTimeout(() => ((root.dataset.busy = "1"), ($("stop").hidden = false)), 250);
-    else {
+    clearInterval(asking);
+    if (on) {
+      waiting = setTimeout(() => ((root.dataset.busy = "1"), ($("stop").hidden = false)), 250);
+      if (server_.place) asking = setInterval(place, PLACE);
+    } else {
       root.dataset.busy = "";
       $("stop").hidden = true;
     }
+  };
+  // Where this run stands among those of other visitors, as long as it waits.
+  const place = async () => {
+    const mine = sending.flying, told = await server_.place({}).catch(() => ({}));
+    if (!told.ahead || !mine || sending.flying !== mine) return;
+    const runs = told.ahead === 1 ? "1 run goes" : `${told.ahead} runs go`;
+    $("told").textContent = `${runs} before yours: about ${Math.max(1, Math.ceil(told.seconds))} s.`;
   };
   const failed = (text, wish) => {
     $("error").textContent = text;
