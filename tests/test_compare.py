@@ -27,8 +27,8 @@ from csp.ui.widgets import pack
 class Uneven(FakeSession):
     """Every other run of a method takes longer; remembers in which order methods ran."""
 
-    def run(self, request):
-        made = super().run(request)
+    def run(self, request, fresh=False):
+        made = super().run(request, fresh)
         turn = sum(r.method == request.method for r in self.requests)
         spent = {"vision": 90.0, "select": 1.0, "decoder": 100.0 if turn == 1 else 10.0 * turn, "mask": 5.0}
         object.__setattr__(made, "ms", spent)

@@ -297,7 +297,7 @@ def test_without_the_results_the_page_opens_empty(tradeoff, monkeypatch, tmp_pat
 class Lots(FakeSession):
     """Masks that move with the seed wherever clusters are drawn by lot; other clusterings take the same tokens always."""
 
-    def run(self, request):
+    def run(self, request, fresh=False):
         drawn = request.knobs.get("cluster") == "random"
         made = super().run(request if drawn else dataclasses.replace(request, seed=0))
         if drawn:

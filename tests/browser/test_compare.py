@@ -179,8 +179,8 @@ def test_an_infeasible_row_stays_with_its_reason(compared: Page):
 class Differing(FakeSession):
     """Masks that move away from the target, method by method."""
 
-    def run(self, request):
-        made = super().run(request)
+    def run(self, request, fresh=False):
+        made = super().run(request, fresh)
         places = {name: 2 * i for i, name in enumerate(METHODS)}
         return replace(made, logits=np.roll(made.logits, places[request.method], axis=2))
 

@@ -31,8 +31,8 @@ class Watched(Session):
         super().__init__(csp.load(DATA / "sa2va-tiny", sam=DATA / "sam2_config.json", device="cpu", dtype="float32", max_tiles=6))
         self.results: list[Result] = []
 
-    def run(self, request: Request) -> Result:
-        self.results.append(super().run(request))
+    def run(self, request: Request, fresh: bool = False) -> Result:
+        self.results.append(super().run(request, fresh))
         return self.results[-1]
 
 
