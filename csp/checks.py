@@ -51,7 +51,7 @@ def check_orders(force: Any) -> dict[str, dict[str, list[Any]]]:
         if not isinstance(orders, Mapping) or set(orders) - {"keep", "drop"}:
             raise ValueError(f"force knows keep and drop, each a list of patches, got {shown(orders)}")
         for order, patches in orders.items():
-            if not isinstance(patches, Iterable) or isinstance(patches, str | Mapping):
+            if not isinstance(patches, Iterable):
                 raise ValueError(f"force[{shown(name)}][{order!r}] must be a list of patches, got {shown(patches)}")
         lists = {order: list(patches) for order, patches in orders.items()}
         if any(len(patches) > MOST_FORCED for patches in lists.values()):

@@ -200,7 +200,10 @@ class Entered:
 def enter(stage: Stage, view: View, force: Mapping[str, dict[str, list[int]]]) -> Entered:
     """Let ``stage`` choose, and a checked ``force`` correct it. RuntimeError where a stage breaks its word."""
     choice = stage.enter(view)
-    if stage.N is not None and choice.image.n != stage.N:
+    # Where tokens were dropped by force there may be fewer to choose from than the plan has; it then follows.
+    dropped = any(orders["drop"] for orders in force.values())
+    most = view.now.image.n if dropped else None
+    if stage.N is not None and choice.image.n != stage.N and choice.image.n != most:
         raise RuntimeError(f"stage {stage.name} planned {stage.N} image tokens and chose {choice.image.n}")
     image, forced = choice.image, None
     if stage.name in force:

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from tiny_decoder import run
 
 from csp.decoder import Choice, Stage, decode, planned
-from csp.methods import CSP, Full
+from csp.methods import CSP, METHODS, Full
 from csp.models.llama import Llama
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -237,6 +237,22 @@ def test_force_can_leave_the_decoder_blind():
 def test_force_is_checked(force, message):
     with pytest.raises(ValueError, match=message):
         run(CSP(Lc=2, Nc=4, Ls=2, Np=3), force=force)
+
+
+@pytest.mark.parametrize(
+    ("method", "stage", "ran"),
+    [
+        (CSP(Lc=2, Nc=4, Ls=2, Np=16), "scattering", (4, 4, 15, 15, 15, 15, 15, 15)),
+        (CSP(Lc=0, Ls=2, Np=16), "scattering", (15,) * 8),
+        (CSP(Lc=2, Nc=4, Ls=0, Np=4), "clustering", (3,) * 8),
+        (METHODS["fastv"](K=2, R=16), "full", (15,) * 8),
+    ],
+)
+def test_a_later_stage_follows_where_fewer_tokens_are_left_than_it_planned(method, stage, ran):
+    patch = int(run(method).trace.stage(stage).patches[0])
+    forced = run(method, force={stage: {"drop": [patch]}})
+    assert forced.trace.n_per_layer == ran
+    assert patch not in forced.trace.stages[-1].patches
 
 
 def test_a_plan_must_cover_the_decoder():
