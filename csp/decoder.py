@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from csp.finite import check_ran
-from csp.forcing import apply_force, check_force
+from csp.forcing import apply_force, check_force, forces
 from csp.layers import DecoderLayers, Ran
 from csp.stages import Choice, Stage, View, planned
 from csp.tokens import TokenSequence, VisionFeatures
@@ -129,23 +129,24 @@ def decode_all(
     visions: Sequence[VisionFeatures | None],
     *,
     seed: int = 0,
-    force: Force | None = None,
+    force: Force | Sequence[Force | None] | None = None,
     record: Record = True,
 ) -> list[Decoded]:
     """Run every start through all layers by ``plan``, with what the vision tower saw of its picture, and read its states at
     ``layout.I_seg``.
 
-    ``seed`` drives a CPU generator for each, so that choices are the same on every device and in any company. ``force`` is
-    applied after each stage's own selection. ``record=False`` leaves A_SEG and A_text NaN, for timing; "heads" keeps the
-    rows of every head at every layer as well. ``ms`` is each one's share of the time. Raises ValueError for a plan that
-    does not cover the layers, a ``force`` that names no stage or patch, and states that are NaN, naming the layer.
+    ``seed`` drives a CPU generator for each, so that choices are the same on every device and in any company. ``force``, one
+    for all or a list of one each, is applied after each stage's own selection. ``record=False`` leaves A_SEG and A_text
+    NaN, for timing; "heads" keeps the rows of every head at every layer as well. ``ms`` is each one's share of the time.
+    Raises ValueError for a plan that does not cover the layers, a ``force`` that names no stage or patch, and states that
+    are NaN, naming the layer.
     """
     layers = runner.layers
     plan = covering(plan, layers.num_layers)
     names = [stage.name for stage in plan]
     passes = [
-        _Pass(start, vision, torch.Generator("cpu").manual_seed(seed), check_force(force, names, start.layout.N), start)
-        for start, vision in zip(starts, visions, strict=True)
+        _Pass(start, vision, torch.Generator("cpu").manual_seed(seed), check_force(own, names, start.layout.N), start)
+        for start, vision, own in zip(starts, visions, forces(force, len(starts)), strict=True)
     ]
     if not passes:
         return []

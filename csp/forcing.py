@@ -9,6 +9,15 @@ from csp.tokens import ImageTokens, TokenSequence, restore
 from csp.types import Force
 
 
+def forces(force: Force | Sequence[Force | None] | None, n: int) -> list[Force | None]:
+    """What each of ``n`` runs is forced to: one for all, or a list of one each. ValueError for a list of another length."""
+    if not isinstance(force, list | tuple):
+        return [force] * n  # type: ignore[list-item]
+    if len(force) != n:
+        raise ValueError(f"force is one for all queries or a list of one each: got {len(force)} for {n}")
+    return list(force)
+
+
 def check_force(force: Force | None, names: Sequence[str], N: int) -> dict[str, dict[str, list[int]]]:
     """``force`` with plain lists, ValueError where it names a stage or patch that does not exist, or keeps
     what it drops.

@@ -28,6 +28,8 @@ from csp.turns import Turns, long_work
 from csp.types import Cost, Request, Result
 
 KEPT_BYTES = 128 * 2**20
+TOGETHER = 8
+"""Runs of one turn, where one question is asked with many changes."""
 
 
 @dataclass(frozen=True)
@@ -211,15 +213,26 @@ class Session:
         return Forecast(stages, told, cost([N] * L, *sizes))
 
     def without(self, request: Request, stage: str, drops: Sequence[Sequence[int]]) -> list[Result]:
-        """The request again for each set of patches, dropped from a stage beside what it forces itself."""
+        """The request again for each set of patches, dropped from a stage beside what it forces itself: batches over one
+        prefix, since up to that stage all of them are the same run.
+        """
+        method, notes = self._within(request)
         asked = dict(request.force or {})
-        orders = {order: list(patches) for order, patches in asked.get(stage, {}).items()}
-        out = []
+        orders = asked.get(stage, {})
+        forces = []
+        for patches in drops:
+            gone = {*orders.get("drop", ()), *patches}
+            kept = [patch for patch in orders.get("keep", ()) if patch not in gone]
+            forces.append({**asked, stage: {"keep": kept, "drop": sorted(gone)}})
+        how: dict[str, Any] = {name: getattr(request, name) for name in ("seed", "seg_mode", "template")}
+        out: list[Result] = []
+        # A turn for some of them, so that others are let in between.
         with long_work():
-            for patches in drops:
-                drop = sorted({*orders.get("drop", ()), *patches})
-                out.append(self.run(replace(request, force={**asked, stage: {**orders, "drop": drop}}), fresh=True))
-        return out
+            for at in range(0, len(forces), TOGETHER):
+                some = forces[at : at + TOGETHER]
+                with self.turns.take():
+                    out += self.model.segment(request.image, [request.query] * len(some), method, force=some, **how)
+        return [replace(result, notes=(*result.notes, *notes)) for result in out] if notes else out
 
     def run_all(self, request: Request, queries: Sequence[str]) -> list[Result]:
         """A request with each of these queries in place of its own; several share what they can. Raises ValueError as `run`."""

@@ -53,7 +53,6 @@ class FakeSession:
         self.model = SimpleNamespace(N=self.card.N, L=self.card.L, layers=layers)
 
     forecast = Session.forecast
-    without = Session.without
 
     def catalogue(self):
         bounds = {"N": self.card.N, "L": self.card.L}
@@ -95,6 +94,9 @@ class FakeSession:
         notes = (*made.notes, *(f"unknown to this model: “{w}”" for w in unknown))
         forced = replace(made.trace, forced=request.force or {})
         return replace(made, request=request, notes=notes, trace=forced)
+
+    def without(self, request: Request, stage: str, drops) -> list[Result]:
+        return [self.run(replace(request, force={stage: {"keep": [], "drop": list(patches)}})) for patches in drops]
 
     def run_all(self, request: Request, queries: list[str]) -> list[Result]:
         return [self.run(replace(request, query=query)) for query in queries]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from csp.checkpoints import load
 from csp.kept import bytes_of
@@ -182,7 +184,10 @@ def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:
     assert len(session.results) == 3 and session.results.bytes <= session.results.limit
 
 
-def test_leaving_out_gives_way_between_its_runs(model: Lisa, picture: np.ndarray) -> None:
+def test_leaving_out_gives_way_between_its_batches(
+    model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("csp.session.TOGETHER", 3)
     session, asked = Session(model), Request(picture, "a dog", "csp", SMALL)
     first = session.run(asked)
     patches = [[int(patch)] for patch in first.trace.stages[-1].patches]
@@ -190,6 +195,33 @@ def test_leaving_out_gives_way_between_its_runs(model: Lisa, picture: np.ndarray
     take = session.turns.take
     session.turns.take = lambda: took.append(visitor().long) or take()  # type: ignore[method-assign]
     left = session.without(asked, "pruning", patches)
-    assert took == [True] * len(patches) == [True] * 4
+    assert len(patches) == 4 and took == [True] * 2, "three and one"
     assert [set(run.trace.stages[-1].patches) for run in left] == [set(first.trace.stages[-1].patches) - set(p) for p in patches]
     assert len(session.results) == 1
+
+
+def test_leaving_tokens_out_is_one_batch_over_one_prefix(model: Lisa, session: Session, picture: np.ndarray) -> None:
+    """As each by itself, to rounding, in a fraction of the rows."""
+    request = Request(picture, "the red ball", "csp", {"Lc": 1, "Nc": 16, "Ls": 1, "Np": 8}, force={"pruning": {"keep": [1]}})
+    whole = session.run(request)
+    drops = [[int(patch)] for patch in whole.trace.stages[-1].patches[:3]] + [[2, 5, 7]]
+    rows: list[int] = []
+    extend = model.layers.extend
+
+    def counted(first: int, L: int, hidden: torch.Tensor, *more: Any, **how: Any) -> Any:
+        rows.append(L * hidden.shape[0] * hidden.shape[1])
+        return extend(first, L, hidden, *more, **how)
+
+    model.layers.extend = counted  # type: ignore[method-assign]
+    together = session.without(request, "pruning", drops)
+    del model.layers.extend
+    for patches, run in zip(drops, together, strict=True):
+        force = {"pruning": {"keep": [] if 1 in patches else [1], "drop": patches}}
+        alone = session.run(replace(request, force=force))
+        assert run.request.force == force and run.trace.forced == alone.trace.forced
+        np.testing.assert_allclose(run.logits, alone.logits, atol=1e-4)
+        for ours, theirs in zip(run.trace.stages, alone.trace.stages, strict=True):
+            assert ours.patches.tolist() == theirs.patches.tolist()
+    assert sum(rows) < 0.6 * len(drops) * sum(n + whole.trace.layout.N_text for n in whole.trace.n_per_layer)
+    with pytest.raises(ValueError, match="one for all queries or a list of one each: got 2 for 3"):
+        model.segment(picture, ["a", "b", "c"], force=[None, None])

@@ -49,7 +49,7 @@ class Segmenter(Parts):
         query: str | Sequence[str],
         method: Planner | str | None = None,
         seed: int = 0,
-        force: Force | None = None,
+        force: Force | Sequence[Force | None] | None = None,
         answer: Answer | None = None,
         **more: Unpack[Options],
     ) -> list[Result]: ...
@@ -73,7 +73,7 @@ class Segmenter(Parts):
         query: Sequence[str],
         method: Planner | str | None = None,
         seed: int = 0,
-        force: Force | None = None,
+        force: Force | Sequence[Force | None] | None = None,
         answer: Answer | None = None,
         **more: Unpack[Options],
     ) -> list[Result]: ...
@@ -86,7 +86,7 @@ class Segmenter(Parts):
         query: str | Sequence[str],
         method: Planner | str | None = None,
         seed: int = 0,
-        force: Force | None = None,
+        force: Force | Sequence[Force | None] | None = None,
         answer: Answer | None = None,
         *,
         seg_mode: SegMode = "teacher",
@@ -99,9 +99,10 @@ class Segmenter(Parts):
 
         `image` is PIL or uint8 RGB [H, W, 3] (or a path, a file's bytes, a torch tensor: `csp.images.read`); `method` a plan
         of stages, or one's name in `csp.METHODS`, CSP by default; `seed` drives every lot that is drawn;
-        `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches. `template` is the form of
-        the question: "auto" tells an expression ("refer", in small letters; "phrase", as it is written) from a "sentence";
-        "chat" adds nothing to the words.
+        `force={"pruning": {"keep": [...], "drop": [...]}}` overrides a stage's choice of patches; for a list of queries or
+        pictures it may be a list of one each, so that one query runs with many changes over one prefix. `template` is the
+        form of the question: "auto" tells an expression ("refer", in small letters; "phrase", as it is written) from a
+        "sentence"; "chat" adds nothing to the words.
         `record="heads"` keeps attention head by head in `Trace.heads`, for every layer.
 
         `seg_mode="teacher"` gives the model its answer, [SEG]; "generated" lets it write up to `max_new_tokens`,

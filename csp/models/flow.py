@@ -17,6 +17,7 @@ from csp.checks import check_choice, check_integer
 from csp.decoder import Alone, Decoded, Stage, Stopwatch, decode_all
 from csp.finite import check_finite
 from csp.flops import cost
+from csp.forcing import forces
 from csp.models.answers import MOST_NEW_TOKENS, Writer
 from csp.models.cache import ByteCache, picture_key
 from csp.models.parts import Parts, Seen
@@ -51,7 +52,7 @@ class Question:
 
     method: Planner
     seed: int
-    force: Force | None
+    force: Force | Sequence[Force | None] | None
     answer: Answer | None
     seg_mode: SegMode
     template: Template
@@ -76,7 +77,7 @@ class Question:
     @property
     def how(self) -> dict[str, Any]:
         """What the loop is told."""
-        return {"seed": self.seed, "force": self.force, "record": self.record}
+        return {"seed": self.seed, "record": self.record}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,8 @@ def answer_all(
     """A result for each query about its picture. ``together``: in batches that share what stands at their front; where the
     question says so, what they share is taken up from ``prefixes`` and left there.
     """
-    items = [_item(model, question, picture, query) for picture, query in zip(pictures, queries, strict=True)]
+    asked = zip(pictures, queries, forces(question.force, len(queries)), strict=True)
+    items = [_item(model, question, *each) for each in asked]
     writer = Writer(model) if question.generated else None
     if not items:
         return []
@@ -120,7 +122,7 @@ def answer_all(
     texts: list[str | None] = [None] * len(items)
     if writer is not None:
         pairs = [
-            writer(start, item.plan, s.vision, most=most, **question.how)
+            writer(start, item.plan, s.vision, most=most, force=item.request.force, **question.how)
             for start, item, s in zip(starts, items, seen, strict=True)
         ]
         runs, texts = [run for run, _ in pairs], [model.prompter.decode(ids) for _, ids in pairs]
@@ -137,7 +139,7 @@ def answer_all(
     ]
 
 
-def _item(model: Parts, question: Question, picture: np.ndarray, query: str) -> Item:
+def _item(model: Parts, question: Question, picture: np.ndarray, query: str, force: Force | None) -> Item:
     """A query with its words as tokens and its plan. Raises ValueError for what will not do, before anything slow runs."""
     answer: Answer = "generated" if question.generated else question.answer or model.answer
     method = question.method
@@ -151,7 +153,7 @@ def _item(model: Parts, question: Question, picture: np.ndarray, query: str) -> 
         knobs=knobs,
         seed=question.seed,
         model=model.name,
-        force=question.force,
+        force=force,
         seg_mode=question.seg_mode,
         template=question.template,
     )
@@ -174,7 +176,8 @@ def _run(
     for batch in _batches(starts, BATCH if together else 1):
         runner = Together(model.layers, kept) if together else Alone(model.layers)
         visions = [s.vision for s in seen[batch]]
-        runs += decode_all(runner, starts[batch], items[batch.start].plan, visions, **question.how)
+        forced = [item.request.force for item in items[batch]]
+        runs += decode_all(runner, starts[batch], items[batch.start].plan, visions, force=forced, **question.how)
         kept = runner.prefixes if isinstance(runner, Together) else ()
     if question.reuse:
         prefixes.put(key, kept, sum(prefix.nbytes for prefix in kept))
