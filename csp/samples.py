@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from csp import images
-from csp.checks import read_json
+from csp.checks import read_json, shown
 from csp.park import language, scenes, worlds
 from csp.types import Template
 
@@ -203,8 +203,10 @@ class FolderSource:
         if missing:
             raise ValueError(f"{where} needs {', '.join(missing)} as text")
         for key in ("image", "mask"):
+            if Path(entry[key]).is_absolute() or ".." in Path(entry[key]).parts or "\0" in entry[key]:
+                raise ValueError(f"{where}: {key} must be a path inside the folder, got {shown(entry[key])}")
             if not (Path(self.folder) / entry[key]).is_file():
-                raise ValueError(f"{where} names the {key} {entry[key]!r}, which is not in {self.folder}")
+                raise ValueError(f"{where} names the {key} {shown(entry[key])}, which is not in {self.folder}")
         return {**entry, "family": str(entry.get("family", "all"))}
 
     @property

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp import archive, reference
+from csp.checks import shown
 from csp.reference import Reference
 from csp.trace import Box, Cost, Force, Layout, StageRecord, Trace, freeze, plain
 
@@ -66,6 +67,8 @@ class Request:
         image = np.asarray(self.image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"image must be uint8 RGB [H, W, 3], got {image.dtype} {list(image.shape)}; convert it to RGB first")
+        if not isinstance(self.query, str):
+            raise ValueError(f"query must be text, got {shown(self.query)}: ask one query at a time")
         freeze(self, image=np.uint8)
 
     def in_words(self) -> str:

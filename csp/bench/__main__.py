@@ -26,6 +26,7 @@ KINDS = {
     "viewer": "viewer",
     "compare": "all_methods",
     "start": "start",
+    "hostile": "hostile",
 }
 """Modules of this folder by the names of their kinds."""
 

@@ -47,7 +47,7 @@ def report(found: dict[str, Any]) -> str:
 
 
 def _start(browser: Any) -> dict[str, float]:
-    port = _free_port()
+    port = free_port()
     began = time.perf_counter()
     app = subprocess.Popen(
         [sys.executable, str(APP), "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -81,7 +81,8 @@ def wait(url: str, app: subprocess.Popen[bytes]) -> None:
     raise ValueError(f"app.py did not answer within {PATIENCE} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -68,6 +68,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
     from csp.ui.squeeze import Squeezed
+    from csp.ui.strangers import Strangers
     from csp.ui.visits import Visits
     from csp.ui.widgets import asset
 
@@ -85,11 +86,12 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
         button_primary_background_fill_hover_dark="#0072b2",
     )
     guard = Middleware(Guard, hosts=hosts_of(host, proxy), proxy=proxy)
+    strangers = Middleware(Strangers, least=len(FIRST))
     completed = Middleware(Completed, least=len(FIRST), later=list(LATER.values()))
     return {
         "theme": theme,
         "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
-        "app_kwargs": {"middleware": [guard, completed, Middleware(Visits), Middleware(Squeezed)]},
+        "app_kwargs": {"middleware": [guard, strangers, completed, Middleware(Visits), Middleware(Squeezed)]},
         "max_threads": THREADS,
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csp import images
-from csp.checks import check_choice, check_integer
+from csp.checks import check_choice, check_integer, shown
 from csp.park.scenes import Scene, scene
 
 MOST_SCENES = 2**31 - 1
@@ -101,7 +101,7 @@ class Album:
             return None
         raise ValueError(
             f'source must be "scene:" and a number, "photo:" and one of {", ".join(PHOTOS)}, or empty for an upload, '
-            f"got {source!r}"
+            f"got {shown(source)}"
         )
 
     def offered(self, source: str) -> tuple[Suggestion, ...]:

@@ -93,7 +93,7 @@ def _file(sent: Any, uploads: str) -> str | bytes | None:
         raise gr.Error(words + _short(sent), print_exception=False)
     if url.startswith("data:"):
         return _decoded(url)
-    if path and not is_in_or_equal(path, uploads):
+    if path and ("\0" in path or not is_in_or_equal(path, uploads)):
         raise gr.Error(f"{_short(path)} was not uploaded: send the file to /upload first", print_exception=False)
     return path or None
 

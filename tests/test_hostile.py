@@ -1,0 +1,241 @@
+"""A thousand hostile inputs, and that the campaign which hands them in would see what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from serving import page
+
+from csp.bench import hostile
+from csp.bench.hostility import cases, library, values, watch
+from csp.bench.hostility.cases import Case, Wrong
+from csp.checkpoints import load
+from csp.forcing import check_force
+from csp.models.sam import sam_sizes
+from csp.samples import FolderSource
+from csp.types import Request
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_thousand_cases_find_nothing(park_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "csp.bench", "hostile", "--model", str(park_folder), "--json", str(tmp_path / "found.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert hostile.findings(found) == []
+    assert sum(kind["cases"] for kind in found["kinds"]) == 1000
+    # A campaign that answers everything, or refuses everything, hands in the wrong things.
+    total = {name: sum(kind[name] for kind in found["kinds"]) for name in ("answered", "refused")}
+    assert total["answered"] > 200 and total["refused"] > 400, done.stdout
+
+
+class Made(library.Here):
+    """One case over and over."""
+
+    name = "made"
+
+    def __init__(self, act: Any):
+        self.act = act
+
+    def ordinary(self) -> list[Case]:
+        return [Case("nothing", lambda: "")]
+
+    def case(self, lot: Any) -> Case:
+        return Case("made", self.act)
+
+
+def _hungry() -> str:
+    return "" if np.ones(2**23).any() else "never said"
+
+
+def _busy() -> str:
+    end = time.process_time() + cases.LEAST + 0.3
+    while time.process_time() < end:
+        pass
+    return ""
+
+
+def _asleep() -> str:
+    time.sleep(30)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda: [][1], "IndexError"),
+        (lambda: "'NoneType' object is not subscriptable in this file", "in Python's words"),
+        (lambda: "x" * 5000, "refused in 5,000 characters"),
+        (lambda: "error", "hardly any words"),
+        (lambda: f"the file says {values.KEPT} and no more", "told what stands in a file"),
+        (_hungry, "needed"),
+        (_busy, "processor seconds"),
+        (_asleep, "did not end within 1 s"),
+    ],
+)
+def test_the_campaign_sees(act: Any, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "MOST_BYTES", 2**25)
+    monkeypatch.setattr(cases, "PATIENCE", 1 if act is _asleep else 60)
+    tally = cases.run(Made(act), 0, [4])
+    assert (tally.answered, tally.refused, len(tally.findings)) == (0, 0, 1)
+    assert tally.findings[0].startswith("made:4 made: ") and says in tally.findings[0]
+
+
+def test_the_campaign_counts_answers_and_refusals() -> None:
+    assert cases.run(Made(lambda: ""), 0, range(3)).answered == 3
+    assert cases.run(Made(lambda: "Nc must be in 1..64, got 65"), 0, range(2)).refused == 2
+    made = Made(lambda: "")
+    made.ordinary = lambda: [Case("nothing", lambda: "no")]  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="an ordinary case of made, nothing, was refused: no"):
+        cases.run(made, 0, [0])
+
+
+def test_cases_follow_from_seed_kind_and_number_alone() -> None:
+    def drawn(seed: int, kind: str, number: int) -> tuple[str, bytes]:
+        return values.image_file(cases.lot_of(seed, kind, number))
+
+    assert drawn(1, "a", 5) == drawn(1, "a", 5)
+    assert len({drawn(*key)[1] for key in ((1, "a", 5), (2, "a", 5), (1, "b", 5), (1, "a", 6))}) > 1
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "wrong"),
+    [
+        ("open", ("/etc/passwd", "r", 0), True),
+        ("open", (f"/tmp/{values.CANARY}/secret.txt", "r", 0), True),
+        ("open", ("/usr/lib/x.so", "r", 0), False),
+        ("socket.connect", (None, ("127.0.0.1", 80)), False),
+        ("socket.connect", (None, ("192.0.2.1", 80)), True),
+        ("socket.getaddrinfo", (b"dns.google", 443, 0, 0, 0), True),
+        ("pickle.find_class", ("os", "system"), True),
+        ("subprocess.Popen", ("sh", ["sh"], None, None), True),
+    ],
+)
+def test_doors_are_watched(event: str, args: tuple[Any, ...], wrong: bool) -> None:
+    assert bool(watch.forbidden(event, args)) == wrong
+
+
+# What the campaign found, each with the words that it is refused in now.
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with page(tmp_path_factory.mktemp("gradio")) as (url, _):
+        yield url
+
+
+def post(url: str, told: Any) -> tuple[int, str]:
+    request = urllib.request.Request(url, json.dumps(told).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("place", ["http://192.0.2.1/x.png", "/etc/passwd", "../x", "a\0b", 7])
+@pytest.mark.parametrize("meta", [{"_type": "gradio.FileData"}, 3])
+def test_what_nobody_uploaded_is_neither_fetched_nor_a_traceback(
+    url: str, place: Any, meta: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("socket.getaddrinfo", _telling(asked))
+    sent = {"path": place, "meta": meta}
+    for data in ([sent, "the red ball", *["csp", 8, 64, 6, 16, "uniform", 0]], [None, "a", "csp", sent, 64, 6, 16, "uniform", 0]):
+        _, answer = post(f"{url}/gradio_api/call/run", {"data": data})
+        event = json.loads(answer)["event_id"]
+        with urllib.request.urlopen(f"{url}/gradio_api/call/run/{event}", timeout=30) as stream:
+            told = stream.read().decode()
+        assert "event: error" in told and ("picture" in told or "was not uploaded" in told), told
+    assert not [host for host in asked if host not in ("127.0.0.1", "localhost")]
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def _telling(asked: list[str]) -> Any:
+    import socket
+
+    real = socket.getaddrinfo
+
+    def told(host: Any, *args: Any, **more: Any) -> Any:
+        asked.append(host.decode() if isinstance(host, bytes) else str(host))
+        return real(host, *args, **more)
+
+    return told
+
+
+def test_a_call_with_too_few_values_is_told_so_and_not_repeated(url: str) -> None:
+    status, answer = post(f"{url}/gradio_api/call/run", {"data": ["x" * 50_000, "a ball"]})
+    assert status == 400 and json.loads(answer)["error"].startswith("a call of /run lists at least 9 values in data, got 2")
+
+
+def test_an_event_that_there_is_not_is_told(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with urllib.request.urlopen(f"{url}/gradio_api/call/run/nothing", timeout=30) as stream:
+        assert "there is no such event" in stream.read().decode()
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("orders", [{"keep": 5}, {"drop": None}, {"keep": "12"}, {"drop": list(range(100))}])
+def test_forced_patches_are_lists(orders: Any) -> None:
+    with pytest.raises(ValueError, match=r"force\['pruning'\]\['(keep|drop)'\] must list at most 64 patches by number"):
+        check_force({"pruning": orders}, ["pruning"], 64)
+
+
+def test_errors_of_forcing_are_cut() -> None:
+    with pytest.raises(ValueError) as told:  # noqa: PT011 - the length is what is asked about
+        check_force({"x" * 100_000: {}}, ["pruning"], 64)
+    assert len(str(told.value)) < 200
+
+
+def test_a_query_is_text() -> None:
+    with pytest.raises(ValueError, match=r"query must be text, got \['csp'\]"):
+        Request(np.zeros((2, 2, 3), np.uint8), ["csp"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "../m.png", "a\0b"])
+def test_a_listing_names_files_of_its_folder(tmp_path: Path, place: str) -> None:
+    (tmp_path / "samples.jsonl").write_text(json.dumps({"image": "a.png", "query": "x", "mask": place}))
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="mask must be a path inside the folder, got"):
+        FolderSource(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("tokenizer.json", "[]", "do not make a model"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": null}}', "needs a weight_map"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../../b.safetensors"}}', "is outside its folder"),
+        ("model.safetensors.index.json", "[]", "must hold a JSON object"),
+        ("clip/config.json", '{"hidden_size": "wide"}', "do not make a model"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_told(park_folder: Path, tmp_path: Path, file: str, text: str, says: str) -> None:
+    import shutil
+
+    folder = shutil.copytree(park_folder, tmp_path / "model")
+    (folder / file).write_text(text)
+    with pytest.raises(ValueError, match=says):
+        load(folder, device="cpu", instances=False)
+
+
+def test_sams_sizes_are_numbers() -> None:
+    with pytest.raises(ValueError, match="SAM's image_size must be an integer in 1"):
+        sam_sizes({"image_size": {"a": 1}})
+    with pytest.raises(ValueError, match="SAM's pixel_mean must be a list of numbers"):
+        sam_sizes({"pixel_mean": ["red"]})
+
+
+def test_wrong_is_no_value_error() -> None:
+    """Else the library's own refusals would hide a finding."""
+    assert not issubclass(Wrong, ValueError)
