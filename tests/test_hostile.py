@@ -19,9 +19,8 @@ from serving import page
 from csp.bench import hostile
 from csp.bench.hostility import cases, library, values, watch
 from csp.bench.hostility.cases import Case, Wrong
-from csp.checkpoints import load
 from csp.forcing import check_force
-from csp.models.sam import sam_sizes
+from csp.models.prompt import WordPrompt
 from csp.samples import FolderSource
 from csp.types import Request
 
@@ -179,16 +178,29 @@ def test_a_call_with_too_few_values_is_told_so_and_not_repeated(url: str) -> Non
     assert status == 400 and json.loads(answer)["error"].startswith("a call of /run lists at least 9 values in data, got 2")
 
 
+ELSEWHERE = ("file=http://192.0.2.1/x", "file=HTTPS://192.0.2.1", "proxy=http://192.0.2.1", "file%3Dhttp%3A//192.0.2.1")
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_no_file_of_another_machine_is_given_out(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("socket.getaddrinfo", _telling(asked))
+    with pytest.raises(urllib.error.HTTPError) as told:
+        urllib.request.urlopen(f"{url}/gradio_api/{path}", timeout=30)
+    assert told.value.code in (403, 404)
+    assert not [host for host in asked if host not in ("127.0.0.1", "localhost")]
+
+
 def test_an_event_that_there_is_not_is_told(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     with urllib.request.urlopen(f"{url}/gradio_api/call/run/nothing", timeout=30) as stream:
         assert "there is no such event" in stream.read().decode()
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("orders", [{"keep": 5}, {"drop": None}, {"keep": "12"}, {"drop": list(range(100))}])
-def test_forced_patches_are_lists(orders: Any) -> None:
-    with pytest.raises(ValueError, match=r"force\['pruning'\]\['(keep|drop)'\] must list at most 64 patches by number"):
-        check_force({"pruning": orders}, ["pruning"], 64)
+def test_a_tokenizer_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"model": 3}')
+    with pytest.raises(ValueError, match=r"tokenizer\.json is no tokenizer \(.*\): fetch it again"):
+        WordPrompt(tmp_path / "tokenizer.json", {})
 
 
 def test_errors_of_forcing_are_cut() -> None:
@@ -208,32 +220,6 @@ def test_a_listing_names_files_of_its_folder(tmp_path: Path, place: str) -> None
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(ValueError, match="mask must be a path inside the folder, got"):
         FolderSource(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "says"),
-    [
-        ("tokenizer.json", "[]", "do not make a model"),
-        ("model.safetensors.index.json", '{"weight_map": {"a": null}}', "needs a weight_map"),
-        ("model.safetensors.index.json", '{"weight_map": {"a": "../../b.safetensors"}}', "is outside its folder"),
-        ("model.safetensors.index.json", "[]", "must hold a JSON object"),
-        ("clip/config.json", '{"hidden_size": "wide"}', "do not make a model"),
-    ],
-)
-def test_a_checkpoint_that_is_none_is_told(park_folder: Path, tmp_path: Path, file: str, text: str, says: str) -> None:
-    import shutil
-
-    folder = shutil.copytree(park_folder, tmp_path / "model")
-    (folder / file).write_text(text)
-    with pytest.raises(ValueError, match=says):
-        load(folder, device="cpu", instances=False)
-
-
-def test_sams_sizes_are_numbers() -> None:
-    with pytest.raises(ValueError, match="SAM's image_size must be an integer in 1"):
-        sam_sizes({"image_size": {"a": 1}})
-    with pytest.raises(ValueError, match="SAM's pixel_mean must be a list of numbers"):
-        sam_sizes({"pixel_mean": ["red"]})
 
 
 def test_wrong_is_no_value_error() -> None:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from csp.bench.hostility.cases import Kind, run
+from csp.bench.hostility.events import Events, Links, Uploads
 from csp.bench.hostility.library import HEARD, Checkpoints, Folders, Forcing, Pictures, SavedRuns
-from csp.bench.hostility.page import Bodies, Calls, Events, Links, Uploads, served
+from csp.bench.hostility.page import Bodies, Calls, served
 from csp.bench.hostility.values import CANARY, KEPT
 from csp.bench.hostility.watch import install
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
+from csp.checks import shorten
 from csp.types import Template
 
 MAX_QUERY = 512
@@ -152,7 +153,10 @@ class WordPrompt:
     def __init__(self, file: str | Path, template: Mapping[str, Sequence[str]]):
         from tokenizers import Tokenizer
 
-        self.tokenizer = Tokenizer.from_file(str(file))
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # what tokenizers raises is of no narrower kind
+            raise ValueError(f"{file} is no tokenizer ({shorten(str(error), 160)}): fetch it again") from error
         self.template = template
         self.seg_id = self._id(SEG)
         self.unk_id = self._id("<unk>")
