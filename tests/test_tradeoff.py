@@ -350,7 +350,26 @@ def test_seeds_as_a_table(seeded):
     data = base64.b64decode(made.export("tradeoff.csv", text, "n_avg", "change")["data"]).decode()
     read = list(csv.DictReader(io.StringIO(data)))
     assert tuple(read[0]) == seeds.COLUMNS and [row["seed"] for row in read if row["setting"] == "random"] == list("012345")
-    assert "saved as tradeoff.csv" in made.export("tradeoff.png", text, "n_avg", "change")["error"]
+
+
+def test_seeds_as_a_figure(seeded):
+    """The strip of the page, in every format: each mask where it is, and damage of what came back in words."""
+    made, lines = seeded
+    text = "".join(pack(line) + "\n" for line in lines)
+    for kind, magic in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        told = made.export(f"tradeoff.{kind}", text, "n_avg", "change")
+        data = base64.b64decode(told["data"])
+        assert told["name"] == f"csp-seeds.{kind}" and data.startswith(magic)
+        if kind == "svg":
+            assert data.count(b"<image") == sum("seed" in line for line in lines)
+            assert all(f"seed {seed} ".encode() in data for seed in range(6)) and b"seg-first" in data
+    runs = [line["seed"] for line in lines if "seed" in line]
+    size = tuple(lines[0]["begin"]["size"])
+    assert seeds._mask(runs[0]["mask"], size).mean() == pytest.approx(runs[0]["area"], abs=0.01)
+    for damage in ("!", base64.b64encode(zlib.compress(bytes(7))).decode(), None):
+        worse = [{"seed": {**line["seed"], "mask": damage}} if "seed" in line else line for line in lines]
+        told = made.export("tradeoff.svg", "".join(pack(line) + "\n" for line in worse), "n_avg", "change")
+        assert "press Sweep again" in told["error"]
 
 
 def test_a_method_without_clusters_is_one_row(asked):

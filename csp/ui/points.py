@@ -127,14 +127,16 @@ class Tradeoff:
         return {"name": f"csp-{file}", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
 
     def _seeds_file(self, file: str, lines: list[dict[str, Any]]) -> Payload:
-        """A seed sweep as a table; it is drawn by the page alone."""
-        if not file.endswith(".csv"):
-            raise ValueError("a seed sweep is saved as tradeoff.csv: its strip is drawn by the page alone")
+        """A seed sweep as a table, or drawn as the page draws it."""
         begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
         known = begin.get("rows")
         labels = [str(label)[:60] for label in known[:20]] if isinstance(known, list) else []
-        data = to_csv(seeds.table(lines, labels)).encode()
-        return {"name": "csp-seeds.csv", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
+        kind = file.rsplit(".", 1)[1]
+        if kind == "csv":
+            data = to_csv(seeds.table(lines, labels)).encode()
+        else:
+            data = typeset.to_bytes(seeds.figure(lines, begin, labels), kind)
+        return {"name": f"csp-seeds.{kind}", "type": FILES[file], "data": base64.b64encode(data).decode("ascii")}
 
     def read(self, table: Any) -> tuple[dict[str, Any], list[Curve], Point | None]:
         """Points as a page has them: the first line, curves, the present setting. ValueError for none."""

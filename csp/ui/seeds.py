@@ -9,19 +9,23 @@ import base64
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from csp import images
 from csp.metrics import DRAWS, Statistic
-from csp.render import views
+from csp.render import lots as draw, views
 from csp.types import Request, Result
 from csp.ui import told
 from csp.ui.explore import Asked, Explore
 from csp.ui.payload import Payload
 from csp.ui.viewer import packing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIDE = 160
 """Longest side, in pixels, of the masks that travel."""
@@ -112,3 +116,44 @@ def table(told_lines: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
         numbers = [told.number(data, name) for name in ("iou_dense", "iou_truth", "n_avg", "area")]
         out.append([label, None if seed is None else int(seed), *numbers])
     return out
+
+
+def figure(told_lines: Sequence[Mapping[str, Any]], begin: Mapping[str, Any], labels: Sequence[str]) -> Figure:
+    """The seeds of a page's lines drawn. Raises ValueError for lines that no sweep has made."""
+    from csp import __version__
+
+    ground = begin.get("ground")
+    sent = ground.get("picture") if isinstance(ground, dict) else None
+    if not isinstance(sent, str) or not sent.startswith("data:image/"):
+        raise ValueError("the sweep has no picture: press Sweep again")
+    picture = images.read(base64.b64decode(sent.partition(",")[2]))
+    picture = np.asarray(cv2.resize(picture, size_of(picture.shape[:2])[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    key = "iou_truth" if begin.get("truth") is True else "iou_dense"
+    rows = []
+    for i, label in enumerate(labels):
+        runs = [line["seed"] for line in told_lines if isinstance(line.get("seed"), dict) and line["seed"].get("row") == i]
+        ends = (line["row"] for line in told_lines if isinstance(line.get("row"), dict) and line["row"].get("row") == i)
+        done: dict[str, Any] = next(ends, {})
+        known = [told.number(done, name) for name in ("low", "value", "high")]
+        low, mean, high = known
+        interval = (low, mean, high) if low is not None and mean is not None and high is not None else None
+        scores = [told.number(run, key) or 0.0 for run in runs]
+        masks = [_mask(run.get("mask"), picture.shape[:2]) for run in runs]
+        numbers = [int(told.number(run, "seed") or 0) for run in runs]
+        rows.append(draw.Lots(label, numbers, scores, masks, interval if done.get("lots") is True else None))
+    which = "true" if key == "iou_truth" else "dense"
+    title = f"\u201c{told.text(begin, 'query')}\u201d, {told.text(begin, 'setting')}, seed by seed"
+    footer = f"Bars: 95 % interval of the mean over seeds. Model {told.text(begin, 'model')}; csp {__version__}."
+    return draw.lots(rows, picture, f"IoU with the {which} mask", title, footer)
+
+
+def _mask(sent: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What `bits` made small, of this height and width. Raises ValueError for anything else."""
+    n = size[0] * size[1]
+    try:
+        packed = zlib.decompressobj().decompress(base64.b64decode(sent if isinstance(sent, str) else ""), SIDE * SIDE)
+    except (ValueError, zlib.error) as error:
+        raise ValueError("a mask of the sweep cannot be read: press Sweep again") from error
+    if len(packed) != -(-n // 8):
+        raise ValueError("a mask of the sweep has another size than its picture: press Sweep again")
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=n).reshape(size).astype(bool)
