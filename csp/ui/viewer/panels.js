@@ -24,7 +24,7 @@ const scoreWords = (run, mask = run.masks.mask, threshold = 0) => {
   return [words("dense", iou("dense", run.iou.dense)), words("true", iou("truth", run.iou.truth))].filter(Boolean);
 };
 // IoU of two masks; two empty ones agree about nothing.
-const agreement = (a, b) => (a.some(Boolean) || b.some(Boolean) ? iouOf(a, b) : "both empty");
+const agreement = (a, b) => iouOf(a, b, "both empty");
 
 const captionFor = (run, panel, s, look) => {
   if (panel.id === "seen") return `${gridWords(run)} patches${cropped(run) ? ", hatched: not seen" : ""}`;

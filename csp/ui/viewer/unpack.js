@@ -136,13 +136,13 @@ const maskAt = (run, threshold) => {
   return out;
 };
 
-const iouOf = (a, b) => {
+const iouOf = (a, b, empty = 1) => {
   let both = 0, either = 0;
   for (let i = 0; i < a.length; i++) {
     both += a[i] & b[i];
     either += a[i] | b[i];
   }
-  return either ? both / either : 1;
+  return either ? both / either : empty;
 };
 
 // The edge of a region as closed lines of corners [x, y, x, y, ...], inside on the right.
