@@ -8,19 +8,19 @@ import pytest
 from fake_session import FakeSession
 
 from csp.ui.board import Board
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.widgets import received
 
 
 @pytest.fixture
 def board() -> Board:
-    return Board(Explore(FakeSession()), received)
+    return Board(Handlers(FakeSession()), received)
 
 
 @pytest.fixture
 def row(board) -> dict:
-    query = board.explore.album.suggestions(3)[0].text
-    return {"query": query, "source": "scene:3", "method": "csp", "knobs": board.explore.defaults(), "seed": 0}
+    query = board.handlers.album.suggestions(3)[0].text
+    return {"query": query, "source": "scene:3", "method": "csp", "knobs": board.handlers.defaults(), "seed": 0}
 
 
 def test_a_figure_of_two_rows_runs_what_its_columns_need(board, row):
@@ -30,7 +30,7 @@ def test_a_figure_of_two_rows_runs_what_its_columns_need(board, row):
     assert (out["name"], out["type"]) == ("csp-figure5.svg", "image/svg+xml")
     svg = base64.b64decode(out["data"]).decode()
     assert "Random" in svg and "Uniform" in svg and "Np = 4" in svg and "Np = 16" in svg and "Seg-First" not in svg
-    ran = [(r.query, r.method, r.knobs.get("cluster"), r.knobs.get("Np")) for r in board.explore.session.requests]
+    ran = [(r.query, r.method, r.knobs.get("cluster"), r.knobs.get("Np")) for r in board.handlers.session.requests]
     assert {q for q, *_ in ran} == {row["query"], "the bench"}
     mine = [one[1:] for one in ran if one[0] == "the bench"]
     assert sorted(mine, key=str) == sorted(

@@ -19,7 +19,7 @@ from csp.models.lisa import Lisa
 from csp.render import comparison as draw, typeset
 from csp.session import Session
 from csp.ui.compare_tab import streamed
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.lineup import COLUMNS, FILES, NUMBERS, Lineup, quartiles, setting
 from csp.ui.widgets import pack
 
@@ -37,13 +37,13 @@ class Uneven(FakeSession):
 
 @pytest.fixture(scope="module")
 def compare() -> Lineup:
-    return Lineup(Explore(FakeSession()))
+    return Lineup(Handlers(FakeSession()))
 
 
 @pytest.fixture(scope="module")
 def asked(compare) -> dict:
-    query = compare.explore.album.suggestions(3)[0].text
-    return {"query": query, "source": "scene:3", "method": "csp", **compare.explore.defaults()}
+    query = compare.handlers.album.suggestions(3)[0].text
+    return {"query": query, "source": "scene:3", "method": "csp", **compare.handlers.defaults()}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_an_infeasible_budget_keeps_its_row_and_says_which_bound_fails(compare, 
 
 def test_time_is_the_median_of_rounds_and_the_first_run_is_dropped(asked):
     session = Uneven()
-    compare = Lineup(Explore(session))
+    compare = Lineup(Handlers(session))
     session.requests.clear()
     lines = list(compare.run(73, 3, ["prumerge", "fastv"], **asked))
     times = [line["ms"] for line in lines if "round" in line]
@@ -114,7 +114,7 @@ def test_time_is_the_median_of_rounds_and_the_first_run_is_dropped(asked):
 def test_order_is_drawn_by_lot_from_the_seed(asked):
     def order(seed: int) -> list[str]:
         session = FakeSession()
-        list(Lineup(Explore(session)).run(73, 2, list(METHODS), **asked | {"seed": seed}))
+        list(Lineup(Handlers(session)).run(73, 2, list(METHODS), **asked | {"seed": seed}))
         return [request.method for request in session.requests][1:]
 
     first = order(0)
@@ -256,7 +256,7 @@ def test_only_known_files(compare, table):
 
 
 def test_settings_in_words():
-    known = Explore(FakeSession()).methods["csp"].knobs
+    known = Handlers(FakeSession()).methods["csp"].knobs
     assert setting(known, {"Lc": 1, "Nc": 2, "Ls": 3, "Np": 4}) == "Lc = 1; Nc = 2; Ls = 3; Np = 4"
     words = setting(known, {"Lc": 1, "Nc": 2, "Ls": 3, "Np": 4, "cluster": "cls"})
     assert words.endswith("; cluster cls")
@@ -319,7 +319,7 @@ def test_the_session_solves_budgets(tiny: Session):
 def test_rows_of_a_real_model(tiny: Session, picture):
     path = io.BytesIO()
     Image.fromarray(picture).save(path, "PNG")
-    compare = Lineup(Explore(tiny))
+    compare = Lineup(Handlers(tiny))
     asked = {"query": "the red ball", "image": path.getvalue(), "method": "csp", "Lc": 1, "Nc": 16, "Ls": 1, "Np": 8}
     lines = list(compare.run(35, 1, ["full", "csp", "prumerge", "fastv"], **asked))
     found = rows(lines)

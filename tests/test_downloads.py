@@ -17,7 +17,7 @@ from synthetic import result
 from csp.segment import write
 from csp.types import Result
 from csp.ui import saved
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.viewer import packing
 
 
@@ -36,22 +36,22 @@ def coco_decode(code: dict) -> NDArray[np.bool_]:
 
 
 @pytest.fixture(scope="module")
-def explore() -> Explore:
-    return Explore(FakeSession())
+def handlers() -> Handlers:
+    return Handlers(FakeSession())
 
 
-def exported(explore: Explore, file: str, **more) -> bytes:
-    asked = {"query": "the red ball", "source": "scene:7", "method": "csp", **explore.defaults()} | more
-    return base64.b64decode(explore.export(file, **asked)["data"])
+def exported(handlers: Handlers, file: str, **more) -> bytes:
+    asked = {"query": "the red ball", "source": "scene:7", "method": "csp", **handlers.defaults()} | more
+    return base64.b64decode(handlers.export(file, **asked)["data"])
 
 
 @pytest.mark.parametrize("query", ["the red ball", "nothing"])
-def test_png_and_rle_are_one_mask(explore, query):
-    image = Image.open(io.BytesIO(exported(explore, "mask.png", query=query)))
+def test_png_and_rle_are_one_mask(handlers, query):
+    image = Image.open(io.BytesIO(exported(handlers, "mask.png", query=query)))
     assert image.mode == "1" and image.size == (448, 448)
     mask = np.asarray(image)
     assert mask.any() == (query != "nothing")
-    assert np.array_equal(coco_decode(json.loads(exported(explore, "mask.rle.json", query=query))), mask)
+    assert np.array_equal(coco_decode(json.loads(exported(handlers, "mask.rle.json", query=query))), mask)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def other(method: str = "csp") -> Result:
 
 
 @pytest.mark.parametrize("method", ["csp", "full", "fastv", "pyramiddrop", "visionzip"])
-def test_a_saved_run_of_another_model_is_drawn_whole(explore, tmp_path, method):
+def test_a_saved_run_of_another_model_is_drawn_whole(handlers, tmp_path, method):
     run = other(method)
     run.save(tmp_path / "run.npz")
-    before = len(explore.session.requests)
-    out = explore.opened(lambda: saved.reopen(tmp_path / "run.npz"))
+    before = len(handlers.session.requests)
+    out = handlers.opened(lambda: saved.reopen(tmp_path / "run.npz"))
     assert "error" not in out
-    assert len(explore.session.requests) == before, "nothing ran"
+    assert len(handlers.session.requests) == before, "nothing ran"
     assert "made by LISA-13B-v1" in out["notes"][0] and "downloads" in out["notes"][0]
     packet = dict(out)
     assert (packet["N"], packet["L"], tuple(packet["grid"])) == (576, 40, (24, 24))

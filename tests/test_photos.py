@@ -14,16 +14,16 @@ from PIL import Image
 from csp.models.prompt import clean_query
 from csp.ui import permalink
 from csp.ui.album import PHOTOS, Album, photo
-from csp.ui.explore import PARK_ONLY, Explore
+from csp.ui.handlers import PARK_ONLY, Handlers
 
 FOLDER = Path(__file__).parents[1] / "assets/photos"
 
 
 @pytest.fixture(scope="module")
-def explore() -> Explore:
+def handlers() -> Handlers:
     session = FakeSession()
     session.card = replace(Card(), name="LISA-7B-v1")
-    return Explore(session)  # type: ignore[arg-type]
+    return Handlers(session)  # type: ignore[arg-type]
 
 
 def test_every_photograph_is_small_and_attributed() -> None:
@@ -40,47 +40,47 @@ def test_every_photograph_is_small_and_attributed() -> None:
         assert asked and all(clean_query(one.text) == one.text for one in asked)
 
 
-def test_a_model_that_knows_the_world_is_shown_photographs(explore: Explore) -> None:
-    shown = explore.gallery()
+def test_a_model_that_knows_the_world_is_shown_photographs(handlers: Handlers) -> None:
+    shown = handlers.gallery()
     assert [one["source"] for one in shown] == [f"photo:{name}" for name in PHOTOS]
     assert all(one["src"].startswith("data:image/jpeg") and one["query"] in one["alt"] for one in shown)
     assert next(source for source, _ in Album().examples()).startswith("scene:")
 
 
-def test_a_photograph_is_asked_about_by_its_source(explore: Explore) -> None:
-    told = explore.picture("photo:coffee")
+def test_a_photograph_is_asked_about_by_its_source(handlers: Handlers) -> None:
+    told = handlers.picture("photo:coffee")
     assert told["number"] is None and told["image"].shape == (400, 600, 3)
     query = told["suggestions"][0]["text"]
-    asked = explore.ask({"query": query, "source": "photo:coffee", "image": None, **explore.defaults()})
+    asked = handlers.ask({"query": query, "source": "photo:coffee", "image": None, **handlers.defaults()})
     np.testing.assert_array_equal(asked.request.image, told["image"])
     assert asked.scene is None and asked.truth is None
-    out = explore.run(query=query, source="photo:coffee", **explore.defaults())
+    out = handlers.run(query=query, source="photo:coffee", **handlers.defaults())
     assert "error" not in out and PARK_ONLY not in out["notes"]
 
 
 @pytest.mark.parametrize("source", ["photo:dog", "photo:", "photo:../../app", "photo:coffee.jpg", ["photo:coffee"], 3])
-def test_no_other_file_can_be_named(explore: Explore, source: object) -> None:
-    assert 'photo:" and one of coffee, cat' in explore.picture(source)["error"]
+def test_no_other_file_can_be_named(handlers: Handlers, source: object) -> None:
+    assert 'photo:" and one of coffee, cat' in handlers.picture(source)["error"]
 
 
-def test_no_source_is_no_picture(explore: Explore) -> None:
-    assert "there is no picture" in explore.picture("")["error"]
+def test_no_source_is_no_picture(handlers: Handlers) -> None:
+    assert "there is no picture" in handlers.picture("")["error"]
 
 
-def test_a_link_leads_back_to_a_photograph(explore: Explore) -> None:
-    controls = {"query": "the cat", "source": "photo:cat", "knobs": explore.defaults()}
-    link = permalink.link(explore, controls)
+def test_a_link_leads_back_to_a_photograph(handlers: Handlers) -> None:
+    controls = {"query": "the cat", "source": "photo:cat", "knobs": handlers.defaults()}
+    link = permalink.link(handlers, controls)
     assert link["photo"] == "cat" and "scene" not in link
-    read, notes = permalink.read(explore, link)
+    read, notes = permalink.read(handlers, link)
     assert read["source"] == "photo:cat" and notes == []
-    _, notes = permalink.read(explore, {"photo": "dog", "seed": "1"})
+    _, notes = permalink.read(handlers, {"photo": "dog", "seed": "1"})
     assert "The link's photo was ignored: photo must be one of coffee, cat" in notes[0]
 
 
-def test_the_page_is_built_over_photographs(explore: Explore) -> None:
+def test_the_page_is_built_over_photographs(handlers: Handlers) -> None:
     from csp.ui.page import page
 
-    (shown,) = (block for block in page(explore).blocks.values() if getattr(block, "elem_id", None) == "csp-viewer")
+    (shown,) = (block for block in page(handlers).blocks.values() if getattr(block, "elem_id", None) == "csp-viewer")
     about = json.loads(shown.props["about"])
     assert about["start"]["source"] == "photo:coffee" and not about["scenes"]
     assert [one["source"] for one in about["gallery"]] == ["photo:coffee", "photo:cat", "photo:rocket", "photo:astronaut"]

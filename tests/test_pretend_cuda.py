@@ -22,7 +22,7 @@ from csp.methods import CONTROLS, CSP, METHODS, knobs
 from csp.session import Session
 from csp.tokens import ImageTokens
 from csp.types import Request, Result
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 
 LISA = Path(__file__).parent / "data/lisa"
 SMALL = CSP(Lc=1, Nc=16, Ls=1, Np=8)
@@ -162,9 +162,9 @@ def test_the_session_and_the_pages_handlers(there: Any, model: Any, picture: np.
     same(session.dense(request), here.dense(request))
     np.testing.assert_allclose(session.cls(picture), here.cls(picture), atol=1e-5)
     np.testing.assert_array_equal(session.objects(picture), here.objects(picture))
-    explore = Explore(session)
+    handlers = Handlers(session)
     controls = {"query": QUERIES[0], "source": "scene:3", "method": "csp", **knobs}
-    for answer in (explore.run(**controls), explore.compare_clusters(**controls), explore.export("run.npz", **controls)):
+    for answer in (handlers.run(**controls), handlers.compare_clusters(**controls), handlers.export("run.npz", **controls)):
         assert "error" not in answer
 
 

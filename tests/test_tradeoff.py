@@ -19,7 +19,7 @@ from csp.methods.presets import TABLE_1
 from csp.render import curves as draw, typeset
 from csp.ui import seeds, shipped, sweep as sweeps
 from csp.ui.compare_tab import streamed
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.points import FILES, PRESENT, SCENES, Tradeoff
 from csp.ui.sweep import Setting
 from csp.ui.widgets import pack
@@ -29,13 +29,13 @@ PRINTED = json.loads((Path(__file__).parent / "data/paper/tables.json").read_tex
 
 @pytest.fixture(scope="module")
 def tradeoff() -> Tradeoff:
-    return Tradeoff(Explore(FakeSession()))
+    return Tradeoff(Handlers(FakeSession()))
 
 
 @pytest.fixture(scope="module")
 def asked(tradeoff) -> dict:
-    query = tradeoff.explore.album.suggestions(3)[0].text
-    return {"query": query, "source": "scene:3", "method": "csp", **tradeoff.explore.defaults()}
+    query = tradeoff.handlers.album.suggestions(3)[0].text
+    return {"query": query, "source": "scene:3", "method": "csp", **tradeoff.handlers.defaults()}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_present_setting_is_ringed(tradeoff, asked):
 
 @pytest.mark.parametrize(("knob", "low", "high"), [("Lc", 0, 26), ("Ls", 0, 24), ("Np", 1, 256)])
 def test_a_swept_knob_stays_in_its_range(tradeoff, asked, knob, low, high):
-    plan = sweeps.plan(tradeoff.explore, knob, asked, "full")
+    plan = sweeps.plan(tradeoff.handlers, knob, asked, "full")
     values = [made.knob for made in plan.settings]
     assert values == sorted(values) and (values[0], values[-1]) == (low, high)
     assert asked[knob] in values
@@ -85,23 +85,23 @@ def test_a_swept_knob_stays_in_its_range(tradeoff, asked, knob, low, high):
 
 
 def test_a_layer_sweep_never_leaves_no_layer_to_rank(tradeoff, asked):
-    plan = sweeps.plan(tradeoff.explore, "Lc", asked | {"Ls": 0}, "full")
+    plan = sweeps.plan(tradeoff.handlers, "Lc", asked | {"Ls": 0}, "full")
     assert min(made.knob for made in plan.settings) == 1
 
 
 def test_clusterings_are_curves_of_their_own(tradeoff, asked):
-    plan = sweeps.plan(tradeoff.explore, "cluster", asked, "full")
+    plan = sweeps.plan(tradeoff.handlers, "cluster", asked, "full")
     assert plan.labels == ["Dense", "Nc, random", "Nc, uniform", "Nc, cls", "Nc, seg-first"]
     assert {made.knobs["cluster"] for made in plan.settings if made.curve == 4} == {"seg-first"}
     assert plan.bold == set()
 
 
 def test_scenes_have_answers_and_differ(tradeoff, asked):
-    request = tradeoff.explore.ask(asked).request
-    made = sweeps.scenes(tradeoff.explore, request, 12)
+    request = tradeoff.handlers.ask(asked).request
+    made = sweeps.scenes(tradeoff.handlers, request, 12)
     assert len({r.image.tobytes() for r, _ in made}) == 12
     assert all(mask.any() and mask.shape == r.image.shape[:2] for r, mask in made)
-    assert sweeps.scenes(tradeoff.explore, request, 2)[1][0].query == made[1][0].query
+    assert sweeps.scenes(tradeoff.handlers, request, 2)[1][0].query == made[1][0].query
 
 
 def test_points_are_means_over_the_pictures_done():
@@ -307,7 +307,7 @@ class Lots(FakeSession):
 
 @pytest.fixture(scope="module")
 def seeded(asked) -> tuple[Tradeoff, list[dict]]:
-    made = Tradeoff(Explore(Lots()))
+    made = Tradeoff(Handlers(Lots()))
     return made, list(made.run("seeds", PRESENT, 6, **asked))
 
 
@@ -373,5 +373,5 @@ def test_seeds_as_a_figure(seeded):
 
 
 def test_a_method_without_clusters_is_one_row(asked):
-    lines = list(Tradeoff(Explore(Lots())).run("seeds", PRESENT, 3, **asked | {"method": "fastv"}))
+    lines = list(Tradeoff(Handlers(Lots())).run("seeds", PRESENT, 3, **asked | {"method": "fastv"}))
     assert lines[0]["begin"]["rows"] == ["FastV"] and sum("seed" in line for line in lines) == 1

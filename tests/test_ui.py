@@ -17,24 +17,24 @@ from PIL import Image
 from csp.types import Result
 from csp.ui.album import EXAMPLES, Album, plain
 from csp.ui.board import presets
-from csp.ui.explore import FILES, PARK_ONLY, Explore
+from csp.ui.handlers import FILES, PARK_ONLY, Handlers
 from csp.ui.payload import lands, objects_hit
 from csp.ui.widgets import pack
 
 
 @pytest.fixture(scope="module")
-def explore() -> Explore:
-    return Explore(FakeSession())
+def handlers() -> Handlers:
+    return Handlers(FakeSession())
 
 
 @pytest.fixture
-def asked(explore) -> dict:
-    query = explore.album.suggestions(3)[0].text
-    return {"query": query, "source": "scene:3", "method": "csp", **explore.defaults()}
+def asked(handlers) -> dict:
+    query = handlers.album.suggestions(3)[0].text
+    return {"query": query, "source": "scene:3", "method": "csp", **handlers.defaults()}
 
 
-def test_a_run_is_a_packet(explore, asked):
-    out = explore.run(**asked)
+def test_a_run_is_a_packet(handlers, asked):
+    out = handlers.run(**asked)
     assert [(s["name"], s["n"], s["L"]) for s in out["stages"]] == [
         ("clustering", 64, 8),
         ("scattering", 256, 6),
@@ -46,41 +46,41 @@ def test_a_run_is_a_packet(explore, asked):
     assert json.loads(pack(out)) == json.loads(json.dumps(out))
 
 
-def test_a_picture_that_the_browser_has_is_not_sent_again(explore, asked):
-    assert explore.run(**asked, have="scene:3")["picture"] == ""
-    assert explore.run(**asked, have="scene:4")["picture"] != ""
+def test_a_picture_that_the_browser_has_is_not_sent_again(handlers, asked):
+    assert handlers.run(**asked, have="scene:3")["picture"] == ""
+    assert handlers.run(**asked, have="scene:4")["picture"] != ""
 
 
-def test_an_upload_is_sent_each_time(explore, asked, tmp_path):
+def test_an_upload_is_sent_each_time(handlers, asked, tmp_path):
     path = tmp_path / "photo.png"
     Image.new("RGB", (60, 40), (90, 120, 200)).save(path)
-    assert explore.run(**asked | {"source": "", "image": str(path)}, have="")["picture"] != ""
+    assert handlers.run(**asked | {"source": "", "image": str(path)}, have="")["picture"] != ""
 
 
-def test_the_bill_keeps_numbers_apart(explore, asked):
-    bill = explore.run(**asked)["bill"]
+def test_the_bill_keeps_numbers_apart(handlers, asked):
+    bill = handlers.run(**asked)["bill"]
     assert bill["this"]["n_avg"] == 73 and bill["dense"]["n_avg"] == 256
     assert bill["this"]["flops"] / bill["dense"]["flops"] != 73 / 256, "text tokens cost too"
     assert bill["this"]["ms"] == 35.5
 
 
-def test_truth_is_known_for_a_scenes_own_query_only(explore, asked):
-    assert explore.run(**asked)["iou"]["truth"] is not None
-    other = explore.run(**asked | {"query": "something else"})
+def test_truth_is_known_for_a_scenes_own_query_only(handlers, asked):
+    assert handlers.run(**asked)["iou"]["truth"] is not None
+    other = handlers.run(**asked | {"query": "something else"})
     assert other["iou"]["truth"] is None and other["iou"]["dense"] is not None
 
 
-def test_notes_say_what_happened_and_what_to_do(explore, asked):
-    out = explore.run(**asked | {"query": "nothing of a zebra"})
+def test_notes_say_what_happened_and_what_to_do(handlers, asked):
+    out = handlers.run(**asked | {"query": "nothing of a zebra"})
     assert any("zebra" in note for note in out["notes"])
     assert any("lower the threshold" in note for note in out["notes"])
     assert not any(PARK_ONLY in note for note in out["notes"])
 
 
-def test_an_upload_carries_the_standing_note(explore, asked, tmp_path):
+def test_an_upload_carries_the_standing_note(handlers, asked, tmp_path):
     path = tmp_path / "photo.png"
     Image.new("RGB", (60, 40), (90, 120, 200)).save(path)
-    assert PARK_ONLY in explore.run(**asked | {"source": "", "image": str(path)})["notes"]
+    assert PARK_ONLY in handlers.run(**asked | {"source": "", "image": str(path)})["notes"]
 
 
 def test_a_mask_lands_on_the_thing_that_most_of_it_covers():
@@ -137,56 +137,56 @@ def test_things_of_a_scene_have_names_of_their_own():
         ({"conf": "high"}, "conf must be a number"),
     ],
 )
-def test_what_will_not_do_is_said(explore, asked, change, says):
-    error = explore.run(**asked | change)["error"]
+def test_what_will_not_do_is_said(handlers, asked, change, says):
+    error = handlers.run(**asked | change)["error"]
     assert says in error
 
 
-def test_no_file_but_a_picture_is_read(explore, asked, tmp_path):
+def test_no_file_but_a_picture_is_read(handlers, asked, tmp_path):
     path = tmp_path / "no.png"
     path.write_bytes(b"not a picture")
-    assert "picture" in explore.run(**asked | {"source": "", "image": str(path)})["error"]
+    assert "picture" in handlers.run(**asked | {"source": "", "image": str(path)})["error"]
 
 
-def test_whole_numbers_of_either_spelling_are_one(explore, asked):
-    assert "error" not in explore.run(**asked | {"Nc": 8.0})
+def test_whole_numbers_of_either_spelling_are_one(handlers, asked):
+    assert "error" not in handlers.run(**asked | {"Nc": 8.0})
 
 
 @pytest.mark.parametrize(("yields", "expected"), [("Ls", (30, 2)), ("Lc", (12, 20))])
-def test_the_layer_that_moved_stays(explore, asked, yields, expected):
-    request = explore.ask(asked | {"Lc": 30, "Ls": 20, "yields": yields}).request
+def test_the_layer_that_moved_stays(handlers, asked, yields, expected):
+    request = handlers.ask(asked | {"Lc": 30, "Ls": 20, "yields": yields}).request
     assert (request.knobs["Lc"], request.knobs["Ls"]) == expected
 
 
-def test_every_methods_knobs_reach_the_run(explore, asked):
-    for name, card in explore.methods.items():
+def test_every_methods_knobs_reach_the_run(handlers, asked):
+    for name, card in handlers.methods.items():
         knobs = json.loads(json.dumps({knob.name: knob.default for knob in card.knobs}))
-        out = explore.run(**{k: asked[k] for k in ("query", "source")}, method=name, knobs=knobs)
+        out = handlers.run(**{k: asked[k] for k in ("query", "source")}, method=name, knobs=knobs)
         assert "error" not in out, out
-        assert explore.session.requests[-1].method == name and set(explore.session.requests[-1].knobs) == set(knobs)
+        assert handlers.session.requests[-1].method == name and set(handlers.session.requests[-1].knobs) == set(knobs)
 
 
-def test_dense_is_the_same_as_itself(explore, asked):
-    out = explore.run(**asked | {"method": "full"})
+def test_dense_is_the_same_as_itself(handlers, asked):
+    out = handlers.run(**asked | {"method": "full"})
     assert out["iou"]["dense"] == 1.0 and out["bill"]["this"] == out["bill"]["dense"]
 
 
-def test_four_selectors_with_their_objects(explore, asked):
-    runs = explore.compare_clusters(**asked)["runs"]
+def test_four_selectors_with_their_objects(handlers, asked):
+    runs = handlers.compare_clusters(**asked)["runs"]
     assert [run["cluster"] for run in runs] == ["random", "uniform", "cls", "seg-first"]
     assert all(run["objects"] == 2 and run["hit"] in (0, 1, 2) for run in runs)
     assert [bool(run["picture"]) for run in runs] == [True, False, False, False]
-    assert "Lc is 0" in explore.compare_clusters(**asked | {"Lc": 0})["error"]
+    assert "Lc is 0" in handlers.compare_clusters(**asked | {"Lc": 0})["error"]
 
 
-def test_a_forecast_is_what_the_run_costs(explore, asked):
+def test_a_forecast_is_what_the_run_costs(handlers, asked):
     for name in ("csp", "fastv", "pyramiddrop", "full"):
-        knobs = {knob.name: knob.default for knob in explore.methods[name].knobs}
-        told = explore.forecast(name, knobs, 14)
+        knobs = {knob.name: knob.default for knob in handlers.methods[name].knobs}
+        told = handlers.forecast(name, knobs, 14)
         assert told["n_avg"] > 0 and told["dense"] >= told["flops"] > 0 and sum(stage["L"] for stage in told["stages"]) == 32
-    assert explore.forecast("csp", {"Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}, 14)["n_avg"] == 73
-    assert explore.forecast("csp", {"cluster": "seg-first"}, 14)["stages"][0]["n"] is None
-    unknown = explore.forecast("prumerge", {"n": 0}, 14)
+    assert handlers.forecast("csp", {"Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}, 14)["n_avg"] == 73
+    assert handlers.forecast("csp", {"cluster": "seg-first"}, 14)["stages"][0]["n"] is None
+    unknown = handlers.forecast("prumerge", {"n": 0}, 14)
     assert unknown["n_avg"] is None and unknown["flops"] is None and unknown["dense"] > 0
     for junk in (
         ("csp", {"Lc": 33}, 1),
@@ -196,22 +196,22 @@ def test_a_forecast_is_what_the_run_costs(explore, asked):
         ("csp", {}, -1),
         ("csp", {"Lc": 30, "Ls": 30}, 1),
     ):
-        assert "error" in explore.forecast(*junk), junk
+        assert "error" in handlers.forecast(*junk), junk
 
 
-def test_leaving_one_out_ends_with_the_fewest_that_keep_the_mask(explore, asked):
+def test_leaving_one_out_ends_with_the_fewest_that_keep_the_mask(handlers, asked):
     """In the fake session every mask is the same: no token matters, and one is enough."""
-    told = explore.matters(**asked)
+    told = handlers.matters(**asked)
     assert len(told["patches"]) == 16 and set(told["costs"]) == {0.0}
     assert len(told["smallest"]) == 1 and told["kept"] == 1.0
-    drops = [request.force["pruning"]["drop"] for request in explore.session.requests[-31:]]
+    drops = [request.force["pruning"]["drop"] for request in handlers.session.requests[-31:]]
     assert [len(drop) for drop in drops] == [1] * 16 + list(range(1, 16))
-    assert "prune to at most" in explore.matters(**asked | {"Np": 100})["error"]
-    assert "0 image tokens" not in explore.matters(**asked | {"method": "full"})["error"]
+    assert "prune to at most" in handlers.matters(**asked | {"Np": 100})["error"]
+    assert "0 image tokens" not in handlers.matters(**asked | {"method": "full"})["error"]
 
 
-def test_objects_hit_counts_masks_that_a_token_touches(explore, asked):
-    made = explore.session.run(explore.ask(asked | {"Nc": 1}).request)
+def test_objects_hit_counts_masks_that_a_token_touches(handlers, asked):
+    made = handlers.session.run(handlers.ask(asked | {"Nc": 1}).request)
     patch = int(made.trace.stages[0].patches[0])
     y, x = 4 * (patch // 16), 4 * (patch % 16)
     masks = np.zeros((3, 64, 64), bool)
@@ -222,14 +222,14 @@ def test_objects_hit_counts_masks_that_a_token_touches(explore, asked):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_downloads(explore, asked, file):
-    out = explore.export(file, **asked)
+def test_downloads(handlers, asked, file):
+    out = handlers.export(file, **asked)
     data = base64.b64decode(out["data"])
     assert out["name"] == f"csp-{file}"
     if file == "mask.png":
         image = Image.open(io.BytesIO(data))
         assert image.mode == "1" and image.size == (448, 448)
-        assert np.array_equal(np.asarray(image), explore.session.run(explore.ask(asked).request).mask)
+        assert np.array_equal(np.asarray(image), handlers.session.run(handlers.ask(asked).request).mask)
     elif file == "run.npz":
         opened = Result.open(io.BytesIO(data))
         assert opened.request.query == asked["query"] and opened.request.knobs["Nc"] == 64
@@ -245,21 +245,21 @@ def test_downloads(explore, asked, file):
         assert b"<svg" in data and asked["query"].encode() in data
     else:
         assert Image.open(io.BytesIO(data)).size[0] == 2100
-    assert "file must be one of" in explore.export("../../etc/passwd", **asked)["error"]
+    assert "file must be one of" in handlers.export("../../etc/passwd", **asked)["error"]
 
 
-def test_same_request_same_arrays(explore, asked):
-    assert explore.run(**asked)["block"] == explore.run(**asked)["block"]
+def test_same_request_same_arrays(handlers, asked):
+    assert handlers.run(**asked)["block"] == handlers.run(**asked)["block"]
 
 
-def test_scenes_and_suggestions(explore):
-    scene = explore.scene(12)
+def test_scenes_and_suggestions(handlers):
+    scene = handlers.scene(12)
     assert scene["source"] == "scene:12" and scene["image"].shape == (448, 448, 3)
     assert {s["family"] for s in scene["suggestions"]} >= {"ref", "reason"}
-    assert "scene must be" in explore.scene(-3)["error"]
-    assert "scene must be" in explore.scene("x")["error"]
-    assert "scene is missing" in explore.scene(None)["error"]
-    assert [e["source"] for e in explore.gallery()] == [f"scene:{number}" for number in EXAMPLES]
+    assert "scene must be" in handlers.scene(-3)["error"]
+    assert "scene must be" in handlers.scene("x")["error"]
+    assert "scene is missing" in handlers.scene(None)["error"]
+    assert [e["source"] for e in handlers.gallery()] == [f"scene:{number}" for number in EXAMPLES]
 
 
 def test_the_album_keeps_a_bounded_number_of_scenes():
@@ -281,16 +281,16 @@ def test_suggestions_are_plain_english_and_keep_their_truth():
     assert (source, query) == ("scene:0", "the purple ball")
 
 
-def test_presets_are_the_papers_rows(explore):
-    rows = presets(explore)
+def test_presets_are_the_papers_rows(handlers):
+    rows = presets(handlers)
     assert rows["Table 1, 70 %"] == {"method": "csp", "knobs": {"Lc": 8, "Nc": 64, "Ls": 6, "Np": 16}}
     assert rows["Table 6, 90 %"] == {"method": "csp", "knobs": {"Lc": 12, "Nc": 32, "Ls": 2, "Np": 2}}
     assert rows["dense"] == {"method": "full", "knobs": {}}
     assert list(rows)[-1] == "dense"
 
 
-def test_markup_in_a_query_stays_text(explore, asked):
-    packed = pack(explore.run(**asked | {"query": "<script>alert(1)</script> ${7*7} {{x}}"}))
+def test_markup_in_a_query_stays_text(handlers, asked):
+    packed = pack(handlers.run(**asked | {"query": "<script>alert(1)</script> ${7*7} {{x}}"}))
     assert "<" not in packed
     assert json.loads(packed)["query"] == "<script>alert(1)</script> ${7*7} {{x}}"
 
@@ -298,7 +298,7 @@ def test_markup_in_a_query_stays_text(explore, asked):
 def test_the_page_brings_no_torch_of_its_own():
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "import csp.ui, csp.ui.explore, csp.ui.page, csp.ui.payload, csp.ui.album\nprint('built')"
+        "import csp.ui, csp.ui.handlers, csp.ui.page, csp.ui.payload, csp.ui.album\nprint('built')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ".", "PATH": ""})
     assert done.stdout.strip() == "built", done.stderr

@@ -18,31 +18,32 @@ from csp import archive_bounds
 from csp.types import Result
 from csp.ui import permalink, saved
 from csp.ui.board import Board
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 
 
 @pytest.fixture(scope="module")
-def explore() -> Explore:
-    return Explore(FakeSession())
+def handlers() -> Handlers:
+    return Handlers(FakeSession())
 
 
-def controls(explore: Explore, method: str = "csp", **knobs) -> dict:
-    return {"source": "scene:17", "query": "the red ball", "method": method, "seed": 0, "knobs": explore.defaults(method) | knobs}
+def controls(handlers: Handlers, method: str = "csp", **knobs) -> dict:
+    turned = handlers.defaults(method) | knobs
+    return {"source": "scene:17", "query": "the red ball", "method": method, "seed": 0, "knobs": turned}
 
 
 @settings(max_examples=60)
 @given(drawn=st.data())
 def test_a_link_says_what_was_set(drawn):
     """Every method, every knob: what a link was made of is what it sets."""
-    explore = Explore(SimpleNamespace(card=FakeSession().card, catalogue=FakeSession().catalogue))
-    method = drawn.draw(st.sampled_from(sorted(explore.methods)))
-    now = controls(explore, method)
+    handlers = Handlers(SimpleNamespace(card=FakeSession().card, catalogue=FakeSession().catalogue))
+    method = drawn.draw(st.sampled_from(sorted(handlers.methods)))
+    now = controls(handlers, method)
     now |= {
         "source": f"scene:{drawn.draw(st.integers(0, 2**31 - 1))}",
         "query": drawn.draw(st.text(min_size=1, max_size=60).filter(str.strip)).strip(),
         "seed": drawn.draw(st.integers(0, 2**31 - 1)),
     }
-    for knob in explore.methods[method].knobs:
+    for knob in handlers.methods[method].knobs:
         one = st.integers(int(knob.low), int(knob.high or 64)) if knob.kind in ("integer", "integers") else None
         if knob.kind in ("number", "numbers"):
             one = st.integers(1, 19).map(lambda n, knob=knob: knob.low + (knob.high - knob.low) * n / 20)
@@ -50,9 +51,9 @@ def test_a_link_says_what_was_set(drawn):
         now["knobs"][knob.name] = (value, value) if knob.kind in ("integers", "numbers") else value
     if method == "csp":
         now["knobs"]["Ls"] = min(now["knobs"]["Ls"], 32 - now["knobs"]["Lc"])
-    read, notes = permalink.read(explore, permalink.link(explore, now))
+    read, notes = permalink.read(handlers, permalink.link(handlers, now))
     assert notes == []
-    assert {**explore.defaults(method), **read["knobs"]} == now["knobs"]
+    assert {**handlers.defaults(method), **read["knobs"]} == now["knobs"]
     assert {name: read.get(name, 0) for name in ("source", "query", "method", "seed")} == {
         k: v for k, v in now.items() if k != "knobs"
     }
@@ -77,26 +78,26 @@ def test_a_link_says_what_was_set(drawn):
         ({"picked": '{"method": "x", "knobs": {}}'}, "method must be one of"),
     ],
 )
-def test_a_link_is_checked_on_its_way_in(explore, params, says):
-    read, notes = permalink.read(explore, params)
+def test_a_link_is_checked_on_its_way_in(handlers, params, says):
+    read, notes = permalink.read(handlers, params)
     assert read == {} and len(notes) == 1 and says in notes[0]
     assert notes[0].startswith(f"The link's {next(iter(params))} was ignored")
 
 
-def test_layers_of_a_link_fit_together(explore):
-    read, notes = permalink.read(explore, {"Lc": "20", "Ls": "20", "scene": "3"})
+def test_layers_of_a_link_fit_together(handlers):
+    read, notes = permalink.read(handlers, {"Lc": "20", "Ls": "20", "scene": "3"})
     assert (read["knobs"]["Lc"], read["knobs"]["Ls"]) == (20, 12) and "Lc + Ls must be at most 32" in notes[0]
     assert read["source"] == "scene:3"
 
 
-def test_an_upload_is_not_in_a_link(explore):
-    link = permalink.link(explore, controls(explore) | {"source": ""})
+def test_an_upload_is_not_in_a_link(handlers):
+    link = permalink.link(handlers, controls(handlers) | {"source": ""})
     assert "scene" not in link
-    assert "upload" in permalink.read(explore, link)[1][0]
+    assert "upload" in permalink.read(handlers, link)[1][0]
 
 
-def test_what_is_not_ours_is_let_be(explore):
-    assert permalink.read(explore, {"__theme": "dark", "utm_source": "x", "at": "14"}) == ({}, [])
+def test_what_is_not_ours_is_let_be(handlers):
+    assert permalink.read(handlers, {"__theme": "dark", "utm_source": "x", "at": "14"}) == ({}, [])
     assert (
         permalink.tab({"tab": "tokens"}) == "board"
         and permalink.tab({"tab": "learn"}) == "learn"
@@ -104,24 +105,24 @@ def test_what_is_not_ours_is_let_be(explore):
     )
 
 
-def test_a_rivals_knobs_do_not_reach_the_words(explore):
+def test_a_rivals_knobs_do_not_reach_the_words(handlers):
     """FastV has a knob called query: the link keeps the visitor's."""
-    now = controls(explore, "fastv", query="paper", K=3)
-    link = permalink.link(explore, now)
+    now = controls(handlers, "fastv", query="paper", K=3)
+    link = permalink.link(handlers, now)
     assert (link["query"], link["knob_query"], link["K"], link["method"]) == ("the red ball", "paper", "3", "fastv")
-    read, _ = permalink.read(explore, link)
+    read, _ = permalink.read(handlers, link)
     assert read["query"] == "the red ball" and read["knobs"]["query"] == "paper"
 
 
-def test_a_link_of_an_older_page_still_leads_to_its_run(explore):
+def test_a_link_of_an_older_page_still_leads_to_its_run(handlers):
     picked = json.dumps({"method": "fastv", "knobs": {"K": 3, "R": 20}})
-    read, notes = permalink.read(explore, {"scene": "3", "query": "a ball", "method": "fastv", "picked": picked, "Lc": "4"})
+    read, notes = permalink.read(handlers, {"scene": "3", "query": "a ball", "method": "fastv", "picked": picked, "Lc": "4"})
     assert read["method"] == "fastv" and read["knobs"] == {"K": 3, "R": 20} and notes == []
 
 
-def test_the_board_gives_each_run_its_link(explore):
-    board = Board(explore, dict)
-    packet = board.called("run", controls(explore, Nc=96))
+def test_the_board_gives_each_run_its_link(handlers):
+    board = Board(handlers, dict)
+    packet = board.called("run", controls(handlers, Nc=96))
     assert packet["link"] == {
         "scene": "17",
         "query": "the red ball",
@@ -142,10 +143,10 @@ def bytes_of(run: Result) -> io.BytesIO:
     return file
 
 
-def test_a_saved_run_opens_without_its_model(explore, tmp_path):
+def test_a_saved_run_opens_without_its_model(handlers, tmp_path):
     run = replace(result("fastv", side=24), request=replace(result().request, model="a 7B model"))
     (tmp_path / "run.npz").write_bytes(bytes_of(run).getvalue())
-    out = explore.opened(lambda: saved.reopen(tmp_path / "run.npz"))
+    out = handlers.opened(lambda: saved.reopen(tmp_path / "run.npz"))
     assert out["N"] == 576 and out["model"] == "a 7B model"
     assert "made by a 7B model" in out["notes"][0]
 
@@ -223,14 +224,14 @@ def test_the_lines_of_python_are_the_run():
     assert 'PIL.Image.open("picture.png")' in saved.python_lines(run, None)
 
 
-def test_forced_tokens_reach_the_model(explore):
-    out = explore.run(**controls(explore), force={"pruning": {"keep": [3], "drop": [9]}})
+def test_forced_tokens_reach_the_model(handlers):
+    out = handlers.run(**controls(handlers), force={"pruning": {"keep": [3], "drop": [9]}})
     assert out["forced"] == {"pruning": {"keep": [3], "drop": [9]}}
-    assert explore.session.requests[-1].force == {"pruning": {"keep": [3], "drop": [9]}}
-    assert explore.session.requests[-2].method == "full"
+    assert handlers.session.requests[-1].force == {"pruning": {"keep": [3], "drop": [9]}}
+    assert handlers.session.requests[-2].method == "full"
 
 
 def test_brackets_without_end_are_refused_in_words() -> None:
-    explore = Explore(FakeSession())
-    _, notes = permalink.read(explore, {"method": "fastv", "picked": "[" * 1500})
+    handlers = Handlers(FakeSession())
+    _, notes = permalink.read(handlers, {"method": "fastv", "picked": "[" * 1500})
     assert any("picked" in note and "deep" in note for note in notes)

@@ -14,7 +14,7 @@ import pytest
 from fake_session import FakeSession
 
 from csp.ui import build, gpu_is_lent
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.zero import HANDLERS, LONG, lend, on_gpu
 
 ROOT = Path(__file__).parents[1]
@@ -39,19 +39,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_run_is_one_lent_call(calls: list[str]) -> None:
-    explore = Explore(FakeSession())  # type: ignore[arg-type]
-    lend(explore)
-    controls = {"query": "the red ball", "source": "scene:3", "method": "csp", **explore.defaults()}
-    out = explore.run(**controls)
+    handlers = Handlers(FakeSession())  # type: ignore[arg-type]
+    lend(handlers)
+    controls = {"query": "the red ball", "source": "scene:3", "method": "csp", **handlers.defaults()}
+    out = handlers.run(**controls)
     assert "error" not in out and calls == ["run 30"]
-    assert "nothing to compare" not in str(explore.compare_clusters(**controls)) and calls[1:] == ["compare_clusters 30"]
-    assert explore.export("mask.png", **controls)["name"] == "csp-mask.png" and len(calls) == 3
+    assert "nothing to compare" not in str(handlers.compare_clusters(**controls)) and calls[1:] == ["compare_clusters 30"]
+    assert handlers.export("mask.png", **controls)["name"] == "csp-mask.png" and len(calls) == 3
 
 
 def test_results_survive_the_way_back(calls: list[str]) -> None:
-    explore = Explore(FakeSession())  # type: ignore[arg-type]
-    request = explore.ask({"query": "the red ball", "source": "scene:3", **explore.defaults()}).request
-    result = on_gpu(explore.session.run)(request)
+    handlers = Handlers(FakeSession())  # type: ignore[arg-type]
+    request = handlers.ask({"query": "the red ball", "source": "scene:3", **handlers.defaults()}).request
+    result = on_gpu(handlers.session.run)(request)
     assert result.mask.any() and calls == ["run 30"]
 
 
@@ -65,11 +65,11 @@ def test_nothing_runs_while_the_page_is_built(calls: list[str]) -> None:
 
 
 def test_elsewhere_a_call_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    explore = Explore(FakeSession())  # type: ignore[arg-type]
+    handlers = Handlers(FakeSession())  # type: ignore[arg-type]
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace())  # installed, but this is no ZeroGPU
-    lend(explore)
-    assert on_gpu(len, LONG) is len and not gpu_is_lent() and not set(HANDLERS) & set(vars(explore))
+    lend(handlers)
+    assert on_gpu(len, LONG) is len and not gpu_is_lent() and not set(HANDLERS) & set(vars(handlers))
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
     assert on_gpu(len) is len

@@ -25,13 +25,13 @@ THREADS = 2 * MOST_WAITING
 
 def build(session: Session) -> gr.Blocks:
     """The page over a session, its first result already drawn where the model can run by now."""
-    from csp.ui.explore import Explore
+    from csp.ui.handlers import Handlers
     from csp.ui.page import page
     from csp.ui.zero import lend
 
-    explore = Explore(session)
-    lend(explore)
-    return page(explore)
+    handlers = Handlers(session)
+    lend(handlers)
+    return page(handlers)
 
 
 def build_recorded(folder: str) -> gr.Blocks:

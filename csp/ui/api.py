@@ -13,7 +13,7 @@ from csp.checks import check_choice, check_integer, read_json, shown
 from csp.knobs import Knob
 from csp.render import figures, typeset
 from csp.types import Request, Result, SegMode, Template
-from csp.ui.explore import INTEGERS, Explore, whole
+from csp.ui.handlers import INTEGERS, Handlers, whole
 from csp.ui.pictures import Sent
 from csp.ui.saved import rle
 from csp.ui.visits import asked
@@ -35,13 +35,13 @@ OWN = (*INTEGERS, "cluster")
 """Knobs with parameters of their own: LVLM_CSP's, and ignored by methods that have not all of them."""
 
 
-def endpoint(explore: Explore) -> None:
+def endpoint(handlers: Handlers) -> None:
     """Add `/run` to the page being built; its parameters are the names below, in this order."""
     names = {
         "image": picture(label="image", visible=False),
         "query": unchecked(gr.Textbox(label="query", visible=False), {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
-        "method": unchecked(_menu("method", explore.methods, "csp")),
-        **{knob.name: _control(knob) for knob in explore.methods["csp"].knobs if knob.name in OWN},
+        "method": unchecked(_menu("method", handlers.methods, "csp")),
+        **{knob.name: _control(knob) for knob in handlers.methods["csp"].knobs if knob.name in OWN},
         "seed": unchecked(gr.Number(0, label="seed", visible=False)),
         "knobs": unchecked(gr.JSON(LATER["knobs"], label="knobs", visible=False), {"type": "object", "additionalProperties": {}}),
         "template": unchecked(_menu("template", get_args(Template), LATER["template"])),
@@ -53,7 +53,7 @@ def endpoint(explore: Explore) -> None:
         gr.Image(format="png", label="stages", visible=False),
         gr.JSON(label="run", visible=False),
     ]
-    run_model = on_gpu(explore.session.run_all)
+    run_model = on_gpu(handlers.session.run_all)
 
     def run(
         image: Any,
@@ -74,7 +74,7 @@ def endpoint(explore: Explore) -> None:
         how = {"method": method, "seed": seed, "template": template, "seg_mode": seg_mode}
         try:
             queries = _queries(query)
-            request, sent = _request(explore, image, queries[0], own, knobs, how)
+            request, sent = _request(handlers, image, queries[0], own, knobs, how)
             results = [sent.noted(result) for result in run_model(request, queries)]
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -82,7 +82,7 @@ def endpoint(explore: Explore) -> None:
         drawn = typeset.to_array(figures.stages(results)) if strip is True else None
         return mask, drawn, results[0].as_dict() if isinstance(query, str) else [_told(result, sent) for result in results]
 
-    run.__doc__ = _documented(explore)
+    run.__doc__ = _documented(handlers)
     button = gr.Button(visible=False)
     button.click(
         asked(run),
@@ -109,16 +109,16 @@ def _control(knob: Knob) -> Any:
     return unchecked(gr.Number(knob.default, label=knob.name, visible=False))
 
 
-def _documented(explore: Explore) -> str:
+def _documented(handlers: Handlers) -> str:
     """What each parameter is, as a docstring, which is where MCP reads it; knobs from the registry."""
     lines = {
         "image": "the picture: a data: URL with base64 of a PNG, JPEG or WebP file, at most 24 MB and 40 megapixels",
         "query": f"what to segment, 1 to 512 characters; or a list of up to {MOST_QUERIES} of them about the same picture",
-        "method": "; ".join(f"{name}: {card.label}" for name, card in explore.methods.items()),
-        **{knob.name: f"csp only. {_range(knob)}" for knob in explore.methods["csp"].knobs if knob.name in OWN},
+        "method": "; ".join(f"{name}: {card.label}" for name, card in handlers.methods.items()),
+        **{knob.name: f"csp only. {_range(knob)}" for knob in handlers.methods["csp"].knobs if knob.name in OWN},
         "seed": "0 to 2147483647, of what is drawn by lot",
         "knobs": "settings of the chosen method by name, in place of its defaults. "
-        + " ".join(f"{name}: {', '.join(map(_range, card.knobs))}." for name, card in explore.methods.items() if card.knobs),
+        + " ".join(f"{name}: {', '.join(map(_range, card.knobs))}." for name, card in handlers.methods.items() if card.knobs),
         "template": "the form of the question: auto tells an expression (refer, in small letters; phrase, as written) from a "
         "sentence; chat adds nothing",
         "seg_mode": "teacher: the answer is given; generated: the model writes it, where it can",
@@ -143,28 +143,28 @@ def _queries(query: Any) -> list[str]:
 
 
 def _request(
-    explore: Explore, image: Any, query: str, own: Mapping[str, Any], told: Any, how: Mapping[str, Any]
+    handlers: Handlers, image: Any, query: str, own: Mapping[str, Any], told: Any, how: Mapping[str, Any]
 ) -> tuple[Request, Sent]:
     """What was asked, its values of the right kinds, and the picture as it was sent. Raises ValueError naming the first that
     will not do.
     """
     if image is None:
         raise ValueError("there is no picture: send one as an uploaded file or a data: URL")
-    card = explore.methods[check_choice("method", how["method"], tuple(explore.methods))]
+    card = handlers.methods[check_choice("method", how["method"], tuple(handlers.methods))]
     known = {knob.name: knob for knob in card.knobs}
     knobs = {name: whole(name, value) for name, value in own.items()} if known.keys() >= set(OWN) else {}
     for name, value in _mapping(told).items():
         if name not in known:
             raise ValueError(f"{card.name} has no knob {shown(name)}; it has {', '.join(known) or 'none'}")
         knobs[name] = known[name].from_json(value)
-    sent = explore.pictures(image)
+    sent = handlers.pictures(image)
     request = Request(
         sent.image,
         query,
         card.name,
         knobs,
         check_integer("seed", whole("seed", how["seed"]), 0, 2**31 - 1),
-        explore.card.name,
+        handlers.card.name,
         seg_mode=check_choice("seg_mode", how["seg_mode"], get_args(SegMode)),  # type: ignore[arg-type]
         template=check_choice("template", how["template"], get_args(Template)),  # type: ignore[arg-type]
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from csp.turns import long_work, visitor
 from csp.ui import builder, documents, permalink
-from csp.ui.explore import FILES, Explore
+from csp.ui.handlers import FILES, Handlers
 from csp.ui.payload import Payload
 from csp.ui.saved import reopen
 
@@ -54,9 +54,9 @@ GLOSSARY = {
 class Board:
     """The board's server over the page's handlers."""
 
-    def __init__(self, explore: Explore, received: Callable[[Mapping[str, Any]], Payload]):
+    def __init__(self, handlers: Handlers, received: Callable[[Mapping[str, Any]], Payload]):
         """received: controls as a browser sends them with an uploaded picture as its path; ValueError for another file."""
-        self.explore, self.received = explore, received
+        self.handlers, self.received = handlers, received
 
     def functions(self) -> list[Callable[..., Any]]:
         """What the script may call."""
@@ -75,7 +75,7 @@ class Board:
 
     def about(self, start: Mapping[str, Any], lent: bool) -> Payload:
         """What there is to choose from, for the page as it opens; `start` is what stands on it."""
-        explore, card = self.explore, self.explore.card
+        handlers, card = self.handlers, self.handlers.card
         methods = [
             {
                 "name": method.name,
@@ -88,24 +88,24 @@ class Board:
                     for k in method.knobs
                 ],
             }
-            for method in explore.methods.values()
+            for method in handlers.methods.values()
         ]
-        drawn = explore.album.drawn
+        drawn = handlers.album.drawn
         return {
             "card": {"name": card.name, "N": card.N, "L": card.L, "grid": list(card.grid), "device": card.device},
-            "badges": badges(explore),
+            "badges": badges(handlers),
             "methods": methods,
-            "presets": presets(explore),
+            "presets": presets(handlers),
             "start": start,
-            "suggestions": explore.picture(start["source"])["suggestions"],
-            "gallery": explore.gallery(),
+            "suggestions": handlers.picture(start["source"])["suggestions"],
+            "gallery": handlers.gallery(),
             "scenes": drawn,
             "files": list(FILES),
             "families": FAMILIES,
             "glossary": GLOSSARY,
             "links": [list(link) for link in documents.links()],
-            "documents": documents.offered(explore.methods.values()),
-            "linked": sorted(permalink.names(explore)),
+            "documents": documents.offered(handlers.methods.values()),
+            "linked": sorted(permalink.names(handlers)),
             "tabs": list(permalink.TABS),
             # A model that answers at once runs while a control moves; one that takes a GPU's time waits for Run.
             "live": card.device == "cpu" and card.name == "park",
@@ -115,31 +115,31 @@ class Board:
     def run(self, asked: Payload) -> Payload:
         """A run as a packet, with the link to it."""
         began = time.time()
-        packet = self.explore.run(**asked)
+        packet = self.handlers.run(**asked)
         if "error" in packet:
             return packet
         told = {"knobs": packet["knobs"]}
-        packet["link"] = permalink.link(self.explore, {**asked, **told})
+        packet["link"] = permalink.link(self.handlers, {**asked, **told})
         return packet | {"server": packet["server"] | {"began": began * 1e3, "handler": (time.time() - began) * 1e3}}
 
     def place(self, _: Payload) -> Payload:
         """Where the caller's waiting run stands: runs `ahead` of it, and their `seconds`; nothing where none waits."""
-        place = self.explore.session.turns.place(visitor().name)
+        place = self.handlers.session.turns.place(visitor().name)
         return {} if place is None else {"ahead": place.ahead, "seconds": place.seconds}
 
     def forecast(self, asked: Payload) -> Payload:
         """What a plan will cost: method, knobs, `text` tokens beside the image's."""
-        return self.explore.forecast(asked.get("method"), asked.get("knobs"), asked.get("text", 0))
+        return self.handlers.forecast(asked.get("method"), asked.get("knobs"), asked.get("text", 0))
 
     def picture(self, asked: Payload) -> Payload:
         """A picture of the album by its `source`, or a `scene` by its number: what it is called and what to ask about it."""
-        told = self.explore.scene(asked["scene"]) if "scene" in asked else self.explore.picture(asked.get("source"))
+        told = self.handlers.scene(asked["scene"]) if "scene" in asked else self.handlers.picture(asked.get("source"))
         return {name: value for name, value in told.items() if name != "image"}
 
     def link(self, params: Payload) -> Payload:
         """What a link sets: `asked`, the `picture` it names, and notes about what will not do."""
         words = {str(name): value for name, value in params.items() if isinstance(value, str)}
-        asked, notes = permalink.read(self.explore, words)
+        asked, notes = permalink.read(self.handlers, words)
         if not asked:
             return {"notes": notes, "tab": permalink.tab(words)}
         picture = self.picture({"source": asked["source"]}) if asked.get("source") else None
@@ -148,25 +148,25 @@ class Board:
 
     def four(self, asked: Payload) -> Payload:
         """All selectors' clustering stages."""
-        return self.explore.compare_clusters(**asked)
+        return self.handlers.compare_clusters(**asked)
 
     def file(self, asked: Payload) -> Payload:
         """A download."""
-        return self.explore.export(asked.pop("file", None), **asked)
+        return self.handlers.export(asked.pop("file", None), **asked)
 
     def reopen(self, sent: Payload) -> Payload:
         """A saved run that was uploaded."""
         path = self.received({"image": sent})["image"]
-        return self.explore.opened(lambda: reopen(path if isinstance(path, str) else None))
+        return self.handlers.opened(lambda: reopen(path if isinstance(path, str) else None))
 
     def clock(self, asked: Payload) -> Payload:
         """Milliseconds of selection and decoder, medians of repeats in turn with dense ones: {"ours", "dense", "n"};
         {"error": why} where others are being answered, since a time would then say little.
         """
-        session = self.explore.session
+        session = self.handlers.session
         try:
-            request = self.explore.ask(asked).request
-            dense = self.explore.ask({**asked, "method": "full", "knobs": {}, "force": None}).request
+            request = self.handlers.ask(asked).request
+            dense = self.handlers.ask({**asked, "method": "full", "knobs": {}, "force": None}).request
             spent: dict[str, list[float]] = {"ours": [], "dense": []}
             if session.turns.quiet() < QUIET:
                 return {"error": "others are being answered, so no repeats"}
@@ -185,11 +185,11 @@ class Board:
 
     def matters(self, asked: Payload) -> Payload:
         """What leaving each survivor out costs."""
-        return self.explore.matters(**asked)
+        return self.handlers.matters(**asked)
 
     def read(self, asked: Payload) -> Payload:
         """A text to read beside the page, by its name."""
-        return documents.document(asked.get("name"), self.explore.methods.values())
+        return documents.document(asked.get("name"), self.handlers.methods.values())
 
     def figure(self, asked: Payload) -> Payload:
         """The paper's Figure 5 of chosen `rows`, each the settings of a run."""
@@ -197,7 +197,7 @@ class Board:
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("rows must be the settings of runs: choose runs of this visit")
         with long_work():
-            return builder.build(self.explore, [self.received(row) for row in rows[: builder.MOST_ROWS + 1]], asked)
+            return builder.build(self.handlers, [self.received(row) for row in rows[: builder.MOST_ROWS + 1]], asked)
 
     def _function(self, name: str) -> Callable[[Any], Payload]:
         def function(sent: Any = None) -> Payload:
@@ -207,16 +207,16 @@ class Board:
         return function
 
 
-def badges(explore: Explore) -> list[str]:
+def badges(handlers: Handlers) -> list[str]:
     """What runs here, in a few words each."""
-    card = explore.card
+    card = handlers.card
     return [f"model {card.name}", f"{card.L} layers", f"{card.N} image tokens", card.device, card.dtype]
 
 
-def presets(explore: Explore) -> dict[str, dict[str, Any]]:
+def presets(handlers: Handlers) -> dict[str, dict[str, Any]]:
     """The paper's rows for this model's shape, by a label for people: method and knobs; dense last."""
     out: dict[str, dict[str, Any]] = {}
-    for row in explore.session.presets().values():
+    for row in handlers.session.presets().values():
         if row.table in PRESET_TABLES:
             label = f"Table {row.table}, {row.label}" if row.knobs and row.table else row.label
             out.setdefault(label, {"method": row.method, "knobs": dict(row.knobs or {})})

@@ -11,7 +11,7 @@ from csp.checks import check_choice, check_integer, shown
 from csp.render import sheet, typeset
 from csp.render.figure5 import figure5
 from csp.types import Result
-from csp.ui.explore import Explore, whole
+from csp.ui.handlers import Handlers, whole
 from csp.ui.payload import Payload
 
 FORMATS = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
@@ -19,7 +19,7 @@ WIDTHS = {"double": sheet.DOUBLE, "single": sheet.SINGLE}
 MOST_ROWS, MOST_COUNTS = 6, 6
 
 
-def build(explore: Explore, rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> Payload:
+def build(handlers: Handlers, rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> Payload:
     """A file: {"name", "type", "data"} with base64 data.
 
     rows: the settings of each row's leading run, as the board asks for one. chosen: "clusters" and "survivors" (columns beside
@@ -29,19 +29,20 @@ def build(explore: Explore, rows: Sequence[Mapping[str, Any]], chosen: Mapping[s
     width = check_choice("width", chosen.get("width", "double"), tuple(WIDTHS))
     if not 1 <= len(rows) <= MOST_ROWS:
         raise ValueError(f"choose 1 to {MOST_ROWS} runs, a row each, got {len(rows)}")
-    known = explore.choices("cluster")
+    known = handlers.choices("cluster")
     clusters = [check_choice("cluster", name, known) for name in _listed(chosen, "clusters")]
-    survivors = [check_integer("Np", whole("Np", Np), 1, explore.card.N) for Np in _listed(chosen, "survivors")]
+    survivors = [check_integer("Np", whole("Np", Np), 1, handlers.card.N) for Np in _listed(chosen, "survivors")]
     if len(survivors) > MOST_COUNTS:
         raise ValueError(f"at most {MOST_COUNTS} columns of survivors, got {len(survivors)}")
     results: list[Result] = []
     truths = []
     seen: set[tuple[bytes, str]] = set()
     for i, controls in enumerate(rows, 1):
-        asked = explore.ask({**controls, "force": None})
+        asked = handlers.ask({**controls, "force": None})
         request = asked.request
         if not {"cluster", "Np"} <= set(request.knobs):
-            raise ValueError(f"run {i} is by {explore.methods[request.method].label}: Figure 5 shows LVLM_CSP, choose such a run")
+            label = handlers.methods[request.method].label
+            raise ValueError(f"run {i} is by {label}: Figure 5 shows LVLM_CSP, choose such a run")
         key = (request.image.tobytes(), request.query.strip())
         if key in seen:
             raise ValueError(f"run {i} asks the same of the same picture as one before it: choose one of them")
@@ -49,9 +50,9 @@ def build(explore: Explore, rows: Sequence[Mapping[str, Any]], chosen: Mapping[s
         turned: list[dict[str, Any]] = [{"cluster": name} for name in clusters if name != request.knobs["cluster"]]
         turned += [{"Np": Np} for Np in sorted(set(survivors)) if Np != request.knobs["Np"]]
         made = [replace(request, knobs={**request.knobs, **change}) for change in ({}, *turned)]
-        results += [explore.session.run(each) for each in made]
+        results += [handlers.session.run(each) for each in made]
         if chosen.get("dense"):
-            results.append(explore.session.dense(request))
+            results.append(handlers.session.dense(request))
         truths.append(asked.truth)
     figure = figure5(results, truth=truths, width=WIDTHS[width], provenance=True)
     data = base64.b64encode(typeset.to_bytes(figure, kind)).decode("ascii")

@@ -17,7 +17,7 @@ from csp.ui.widgets import asset, html, pack, stamped, unchecked
 from csp.ui.zero import LONG, lent, on_gpu
 
 if TYPE_CHECKING:
-    from csp.ui.explore import Explore
+    from csp.ui.handlers import Handlers
 
 OFTEN = 0.15
 """Seconds between two answers of long work, at least."""
@@ -43,14 +43,14 @@ def drawn(name: str, elem_id: str, value: str = "", parts: tuple[str, ...] = (),
 class CompareTab:
     """The components of the page; made inside its tab, wired when the rest of the page is there."""
 
-    def __init__(self, explore: Explore, start: dict[str, Any]):
-        self.lineup = Lineup(explore)
+    def __init__(self, handlers: Handlers, start: dict[str, Any]):
+        self.lineup = Lineup(handlers)
         with gr.Row(elem_classes="csp-bar-row"):
             self.target = unchecked(
                 gr.Slider(
                     minimum=1,
-                    maximum=explore.card.N,
-                    value=explore.card.N // 4 if lent() else self.lineup.target(**start),
+                    maximum=handlers.card.N,
+                    value=handlers.card.N // 4 if lent() else self.lineup.target(**start),
                     step=1,
                     precision=0,
                     label="N_avg of every method",
@@ -78,7 +78,7 @@ class CompareTab:
         self.queue = html("queue", {}, "csp-compare-queue", elem_classes="csp-queue-box")
         self.table = drawn("compare", "csp-compare", fill=not lent())
         with gr.Accordion("Methods and downloads", open=False, elem_id="csp-compare-files"):
-            names = [(card.label, name) for name, card in explore.methods.items()]
+            names = [(card.label, name) for name, card in handlers.methods.items()]
             self.methods = unchecked(
                 gr.CheckboxGroup(names, value=[name for _, name in names], label="Methods", elem_id="in_rows")
             )

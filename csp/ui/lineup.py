@@ -23,8 +23,8 @@ from csp.checks import check_choice, check_integer, check_number, to_csv
 from csp.render import comparison as draw, typeset
 from csp.render.comparison import Row, Spread
 from csp.types import Request, Result
-from csp.ui import told
-from csp.ui.explore import PARK_ONLY, Asked, Explore, whole
+from csp.ui import tables
+from csp.ui.handlers import PARK_ONLY, Asked, Handlers, whole
 from csp.ui.payload import Payload
 from csp.ui.viewer import packing
 
@@ -49,22 +49,22 @@ COLUMNS = (
 
 
 class Lineup:
-    """Handlers of the Compare page, beside those of Explore."""
+    """Handlers of the Compare page, beside the board's."""
 
-    def __init__(self, explore: Explore):
-        self.explore = explore
-        self.session = explore.session
+    def __init__(self, handlers: Handlers):
+        self.handlers = handlers
+        self.session = handlers.session
 
     def target(self, **controls: Any) -> int:
         """N_avg of a setting, to the next whole number: the budget that its rivals get."""
-        return round(self.session.run(self.explore.ask(controls).request).trace.n_avg)
+        return round(self.session.run(self.handlers.ask(controls).request).trace.n_avg)
 
     def run(self, target: Any, repeats: Any, methods: Any, **controls: Any) -> Iterator[Payload]:
         """Lines of the table: what begins, a row each, milliseconds after each round, the end; or one error."""
         began = time.perf_counter()
         try:
-            asked = self.explore.ask(controls)
-            N_avg = check_number("N_avg", target, 1, self.explore.card.N)
+            asked = self.handlers.ask(controls)
+            N_avg = check_number("N_avg", target, 1, self.handlers.card.N)
             rounds = check_integer("repeats", whole("repeats", repeats), 0, MOST_REPEATS)
             names = self._names(methods)
             dense = self.session.dense(asked.request)
@@ -99,7 +99,7 @@ class Lineup:
             if file.endswith(".csv"):
                 data = self._csv(begin, rows)
             else:
-                title = f"\u201c{told.text(begin, 'query')}\u201d at N_avg {told.number(begin, 'target') or 0:g}"
+                title = f"\u201c{tables.text(begin, 'query')}\u201d at N_avg {tables.number(begin, 'target') or 0:g}"
                 figure = draw.comparison(self._drawn(begin, rows, table, controls), title, self._footer(begin))
                 data = typeset.to_bytes(figure, file.rsplit(".", 1)[1])
         except ValueError as error:
@@ -110,12 +110,12 @@ class Lineup:
         self, begin: Mapping[str, Any], rows: Mapping[str, Row], table: Any, controls: Mapping[str, Any]
     ) -> list[Row]:
         """The rows with their pictures, each run again."""
-        asked = self.explore.ask(controls)
+        asked = self.handlers.ask(controls)
         if begin.get("key") != key_of(asked.request):
             raise ValueError("picture, query or seed have changed since this comparison: press Compare, then download its figure")
         knobs = {
             line["row"]["name"]: line["row"].get("knobs")
-            for line in told.lines(table, "press Compare")
+            for line in tables.lines(table, "press Compare")
             if isinstance(line.get("row"), dict) and line["row"].get("name") in rows
         }
         dense = self.session.dense(asked.request)
@@ -132,12 +132,12 @@ class Lineup:
 
     def read(self, table: Any) -> tuple[dict[str, Any], dict[str, Row]]:
         """A table as a page has it: its first line, and its rows in the registry's order. ValueError for none."""
-        lines = told.lines(table, "press Compare")
+        lines = tables.lines(table, "press Compare")
         begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
         rows: dict[str, Row] = {}
         for line in lines:
             data = line.get("row")
-            if isinstance(data, dict) and isinstance(data.get("name"), str) and data["name"] in self.explore.methods:
+            if isinstance(data, dict) and isinstance(data.get("name"), str) and data["name"] in self.handlers.methods:
                 rows[data["name"]] = self._reread(data)
         for line in lines:
             spent = line.get("ms")
@@ -146,17 +146,17 @@ class Lineup:
                     rows[name] = replace(rows[name], ms=_spread(values))
         if not rows:
             raise ValueError("the table has no row: press Compare first")
-        return begin, {name: rows[name] for name in self.explore.methods if name in rows}
+        return begin, {name: rows[name] for name in self.handlers.methods if name in rows}
 
     def _names(self, methods: Any) -> list[str]:
         if not isinstance(methods, list) or not methods:
             raise ValueError("no method is ticked: tick at least one")
-        known = tuple(self.explore.methods)
+        known = tuple(self.handlers.methods)
         return list(dict.fromkeys(check_choice("method", name, known) for name in methods))
 
     def _begin(self, asked: Asked, N_avg: float, rounds: int, names: list[str], dense: Result) -> Payload:
-        request, card = asked.request, self.explore.card
-        labels = {name: self.explore.methods[name].label for name in self.explore.methods if name in names}
+        request, card = asked.request, self.handlers.card
+        labels = {name: self.handlers.methods[name].label for name in self.handlers.methods if name in names}
         return {
             "begin": {
                 "stamp": time.time_ns(),
@@ -179,34 +179,34 @@ class Lineup:
         self, name: str, N_avg: float, asked: Asked, controls: Mapping[str, Any], dense: Result
     ) -> tuple[Payload, Request | None]:
         """A row and the request behind it; without a request where the budget or the run is refused."""
-        label = self.explore.methods[name].label
+        label = self.handlers.methods[name].label
         try:
-            start = self.explore.ask({**controls, "method": name}).request.knobs
+            start = self.handlers.ask({**controls, "method": name}).request.knobs
             request = replace(asked.request, method=name, knobs=self.session.at_budget(name, N_avg, start))
             result = self.session.run(request)
         except ValueError as error:
             return {"name": name, "label": label, "reason": str(error)}, None
-        row = draw.measured(result, label, setting(self.explore.methods[name].knobs, request.knobs), dense.mask, asked.truth)
+        row = draw.measured(result, label, setting(self.handlers.methods[name].knobs, request.knobs), dense.mask, asked.truth)
         known = {"name": name, "label": label, "setting": row.setting, "knobs": dict(request.knobs)}
         numbers = {number: getattr(row, number) for number in NUMBERS}
         # The picture travels once, with the dense run.
         return {**known, **numbers, "notes": list(result.notes), "packet": packing.payload(result, picture=False)}, request
 
     def _reread(self, data: Mapping[str, Any]) -> Row:
-        label = self.explore.methods[data["name"]].label
-        reason = told.text(data, "reason")
+        label = self.handlers.methods[data["name"]].label
+        reason = tables.text(data, "reason")
         if reason:
             return Row(label, reason=reason)
-        numbers = {key: told.number(data, key) for key in ("n_first", "n_last", "flops")}
+        numbers = {key: tables.number(data, key) for key in ("n_first", "n_last", "flops")}
         whole = {key: None if value is None else int(value) for key, value in numbers.items()}
         return Row(
             label,
-            told.text(data, "setting"),
-            n_avg=told.number(data, "n_avg"),
-            iou_dense=told.number(data, "iou_dense"),
-            iou_truth=told.number(data, "iou_truth"),
-            area=told.number(data, "area"),
-            on_target=told.number(data, "on_target"),
+            tables.text(data, "setting"),
+            n_avg=tables.number(data, "n_avg"),
+            iou_dense=tables.number(data, "iou_dense"),
+            iou_truth=tables.number(data, "iou_truth"),
+            area=tables.number(data, "area"),
+            on_target=tables.number(data, "on_target"),
             n_first=whole["n_first"],
             n_last=whole["n_last"],
             flops=whole["flops"],
@@ -218,17 +218,17 @@ class Lineup:
         return (
             "A_SEG: attention of [SEG] in the layers named, and its share on the target. Dashed: dense mask; dotted: true mask. "
             "Milliseconds: selection and decoder, median (quartiles) of repeated runs in random order, the first dropped, "
-            f"on {told.text(begin, 'device')}. Model {told.text(begin, 'model')}; seed {told.number(begin, 'seed') or 0:g}; "
-            f"csp {__version__}."
+            f"on {tables.text(begin, 'device')}. Model {tables.text(begin, 'model')}; "
+            f"seed {tables.number(begin, 'seed') or 0:g}; csp {__version__}."
         )
 
     def _csv(self, begin: Mapping[str, Any], rows: Mapping[str, Row]) -> bytes:
         table: list[Sequence[Any]] = [COLUMNS]
-        common = [told.number(begin, "target"), told.text(begin, "query"), told.text(begin, "model")]
+        common = [tables.number(begin, "target"), tables.text(begin, "query"), tables.text(begin, "model")]
         for name, row in rows.items():
             spent = [None] * 4 if row.ms is None else [row.ms.median, row.ms.low, row.ms.high, row.ms.n]
             counts = [row.n_avg, row.n_first, row.n_last, row.flops, row.iou_dense, row.iou_truth, row.area, row.on_target]
-            seed = told.number(begin, "seed")
+            seed = tables.number(begin, "seed")
             told_ = [row.reason, *common, None if seed is None else int(seed)]
             table.append([name, row.label, row.setting, *counts, *spent, *told_])
         return to_csv(table).encode()

@@ -9,7 +9,7 @@ import gradio as gr
 from csp.ui import api, standing
 from csp.ui.board import Board
 from csp.ui.compare_tab import CompareTab
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 from csp.ui.permalink import TABS
 from csp.ui.tradeoff_tab import TradeoffTab
 from csp.ui.viewer.component import component
@@ -26,11 +26,11 @@ FOLLOW = "() => ({ __type__: 'update', selected: document.querySelector('.csp-vi
 """Which of Gradio's tabs is open is said by the board's own."""
 
 
-def page(explore: Explore) -> gr.Blocks:
+def page(handlers: Handlers) -> gr.Blocks:
     """The whole page, its first result already in it."""
-    board = Board(explore, received)
-    first = explore.album.examples()[0]
-    start = {"query": first[1], "source": first[0], "image": None, "method": "csp", "knobs": explore.defaults(), "seed": 0}
+    board = Board(handlers, received)
+    first = handlers.album.examples()[0]
+    start = {"query": first[1], "source": first[0], "image": None, "method": "csp", "knobs": handlers.defaults(), "seed": 0}
     # A GPU that is lent by the call is not there yet: nothing runs while the page is built.
     idle = lent()
     begun = {"status": "Press Run: this Space lends its GPU by the call."} if idle else board.run(start)
@@ -47,10 +47,10 @@ def page(explore: Explore) -> gr.Blocks:
                 for name in TABS:
                     with gr.Tab(name, id=name):
                         if name == "compare":
-                            compared = CompareTab(explore, start)
+                            compared = CompareTab(handlers, start)
                         elif name == "trade-off":
-                            traded = TradeoffTab(explore)
-        api.endpoint(explore)
+                            traded = TradeoffTab(handlers)
+        api.endpoint(handlers)
 
         def asking(event: gr.EventData) -> str:
             return pack(stamped(board.called("run", event._data)))

@@ -11,10 +11,10 @@ from typing import Any
 
 from csp.checks import check_choice, check_integer, read_json, shown
 from csp.ui.album import MOST_SCENES, PHOTOS
-from csp.ui.explore import INTEGERS, Explore
+from csp.ui.handlers import INTEGERS, Handlers
 
 TABS = ("board", "compare", "trade-off", "learn")
-FORMER_TABS = {"explore": "board", "tokens": "board"}
+FORMER_TABS = {"handlers": "board", "tokens": "board"}
 """Tabs of older links, and where they lead now."""
 PICTURES = ("scene", "photo")
 LOOKS = ("threshold", "scale", "cmap", "head", "tab", "step", "large", "at", "show")
@@ -27,7 +27,7 @@ OPENS = "csp"
 """The method of a page that is told none."""
 
 
-def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
+def link(handlers: Handlers, controls: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a link to a run with these controls (method, a mapping ``knobs``); of an upload, its settings alone."""
     out: dict[str, str] = {}
     kind, _, name = str(controls.get("source") or "").partition(":")
@@ -38,7 +38,7 @@ def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     if method != OPENS:
         out["method"] = method
     knobs = controls.get("knobs") or {}
-    for knob in explore.methods[method].knobs:
+    for knob in handlers.methods[method].knobs:
         value = knobs.get(knob.name, knob.default)
         if knob.name in (*INTEGERS, "cluster") or knob.as_text(value) != knob.as_text(knob.default):
             out[_name(knob.name)] = knob.as_text(value)
@@ -47,7 +47,7 @@ def link(explore: Explore, controls: Mapping[str, Any]) -> dict[str, str]:
     return out
 
 
-def read(explore: Explore, params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def read(handlers: Handlers, params: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Controls that a link sets (with a mapping ``knobs``), and a note for each thing in it that will not do. Unknown names are
     ignored.
     """
@@ -61,15 +61,15 @@ def read(explore: Explore, params: Mapping[str, str]) -> tuple[dict[str, Any], l
             except ValueError as error:
                 notes.append(f"The link's {name} was ignored: {error}.")
 
-    for name, check in _checks(explore).items():
+    for name, check in _checks(handlers).items():
         take(name, check, controls, name)
     told = controls.pop("picked", {})
     method = controls.get("method", told.get("method", OPENS))
     knobs: dict[str, Any] = {}
-    for knob in explore.methods[method].knobs:
+    for knob in handlers.methods[method].knobs:
         take(_name(knob.name), lambda text, knob=knob: knob.check(knob.parse(text)), knobs, knob.name)  # type: ignore[misc]
     knobs |= {name: value for name, value in told.get("knobs", {}).items() if told.get("method") == method}
-    Lc, Ls, L = knobs.get("Lc"), knobs.get("Ls"), explore.card.L
+    Lc, Ls, L = knobs.get("Lc"), knobs.get("Ls"), handlers.card.L
     if Lc is not None and Ls is not None and Lc + Ls > L:
         knobs["Ls"] = L - Lc
         notes.append(
@@ -87,10 +87,10 @@ def read(explore: Explore, params: Mapping[str, str]) -> tuple[dict[str, Any], l
     return controls, notes
 
 
-def names(explore: Explore) -> set[str]:
+def names(handlers: Handlers) -> set[str]:
     """What a link may set."""
-    knobs = {_name(knob.name) for card in explore.methods.values() for knob in card.knobs}
-    return {*_checks(explore), *knobs}
+    knobs = {_name(knob.name) for card in handlers.methods.values() for knob in card.knobs}
+    return {*_checks(handlers), *knobs}
 
 
 def tab(params: Mapping[str, str]) -> str | None:
@@ -103,14 +103,14 @@ def _name(knob: str) -> str:
     return f"knob_{knob}" if knob in RESERVED else knob
 
 
-def _checks(explore: Explore) -> dict[str, Callable[[str], Any]]:
+def _checks(handlers: Handlers) -> dict[str, Callable[[str], Any]]:
     """What may stand behind each name: text in, the control's value out, ValueError for anything else."""
     return {
         "scene": lambda text: check_integer("scene", _integer(text), 0, MOST_SCENES),
         "photo": lambda text: check_choice("photo", text, tuple(PHOTOS)),
         "query": _query,
-        "method": lambda text: check_choice("method", text, tuple(explore.methods)),
-        "picked": lambda text: _picked(explore, text),
+        "method": lambda text: check_choice("method", text, tuple(handlers.methods)),
+        "picked": lambda text: _picked(handlers, text),
         "seed": lambda text: check_integer("seed", _integer(text), 0, 2**31 - 1),
     }
 
@@ -125,10 +125,10 @@ def _query(text: str) -> str:
     return text.strip()
 
 
-def _picked(explore: Explore, text: str) -> dict[str, Any]:
+def _picked(handlers: Handlers, text: str) -> dict[str, Any]:
     """A method and its knobs as older links have them, JSON; the method checks its knobs."""
     told = read_json(text, "picked", PICKED)
     if not isinstance(told, dict) or not isinstance(told.get("knobs", {}), dict):
         raise ValueError(f'picked must be {{"method": ..., "knobs": {{...}}}} as JSON, got {shown(text, 40)}')
-    check_choice("method", told.get("method"), tuple(explore.methods))
+    check_choice("method", told.get("method"), tuple(handlers.methods))
     return told

@@ -19,8 +19,8 @@ from csp.checks import check_choice, check_integer, to_csv
 from csp.render import curves as draw, palette, typeset
 from csp.render.curves import LOOKS, Curve, Look, Point
 from csp.types import Request, Result
-from csp.ui import seeds, shipped, sweep as sweeps, told
-from csp.ui.explore import Asked, Explore, whole
+from csp.ui import seeds, shipped, sweep as sweeps, tables
+from csp.ui.handlers import Asked, Handlers, whole
 from csp.ui.payload import Payload
 from csp.ui.sweep import AXES, CLUSTERS, METHODS, MOST_SCENES, SEEDS, SWEEPS, Plan, Setting
 
@@ -35,33 +35,33 @@ FILES = {
 
 
 class Tradeoff:
-    """Handlers of the Trade-off page, beside those of Explore."""
+    """Handlers of the Trade-off page, beside the board's."""
 
-    def __init__(self, explore: Explore):
-        self.explore = explore
-        self.session = explore.session
+    def __init__(self, handlers: Handlers):
+        self.handlers = handlers
+        self.session = handlers.session
 
     def run(self, sweep: Any, pictures: Any, scenes: Any, **controls: Any) -> Iterator[Payload]:
         """Lines: what begins with curves and the paper's points, a point as often as it moves, the end; or an error."""
         began = time.perf_counter()
         try:
-            request, truth = (asked := self.explore.ask(controls)).request, asked.truth
+            request, truth = (asked := self.handlers.ask(controls)).request, asked.truth
             check_choice("sweep", sweep, tuple(SWEEPS))
             check_choice("pictures", pictures, PICTURES)
             count = check_integer("scenes", whole("scenes", scenes), 1, MOST_SCENES)
             subjects: Sequence[tuple[Request, NDArray[np.bool_] | None]] = [(request, truth)]
             if pictures == SCENES:
-                subjects = sweeps.scenes(self.explore, request, count)
+                subjects = sweeps.scenes(self.handlers, request, count)
             # A setting that will not run is refused here, before anything else.
             self.session.run(request)
             if sweep == SEEDS:
                 dense = self.session.dense(request)
                 yield {"begin": self._of_seeds(asked, dense, count)}
-                yield from seeds.lines(self.explore, asked, max(2, count))
+                yield from seeds.lines(self.handlers, asked, max(2, count))
                 yield {"end": round(time.perf_counter() - began, 2)}
                 return
             first = self.session.dense(subjects[0][0]).request
-            plan = sweeps.plan(self.explore, sweep, controls, first.method)
+            plan = sweeps.plan(self.handlers, sweep, controls, first.method)
         except ValueError as error:
             yield {"error": str(error)}
             return
@@ -84,11 +84,11 @@ class Tradeoff:
             "stamp": time.time_ns(),
             "sweep": SEEDS,
             "seeds": max(2, count),
-            "rows": [label for label, _ in seeds.rows(self.explore, asked)],
+            "rows": [label for label, _ in seeds.rows(self.handlers, asked)],
             "query": asked.request.query.strip(),
             "setting": self._described(asked.request),
             "truth": asked.truth is not None,
-            "model": self.explore.card.name,
+            "model": self.handlers.card.name,
             "ground": seeds.ground(dense, asked.truth),
             "size": [height, width],
         }
@@ -99,7 +99,7 @@ class Tradeoff:
         if told is None:
             return []
         labels, points = shipped.points(told)
-        ours = {card.label for name, card in self.explore.methods.items() if sweeps.sliders(self.explore, name)}
+        ours = {card.label for name, card in self.handlers.methods.items() if sweeps.sliders(self.handlers, name)}
         plan = Plan(labels, {i for i, label in enumerate(labels) if label in ours}, [], [])
         begin = self._begin(METHODS, None, told["pictures"], plan) | {"shipped": shipped.origin(told), "model": told["model"]}
         return [{"begin": begin | {"runs": len(points)}}, *({"point": point} for point in points), {"end": 0}]
@@ -110,7 +110,7 @@ class Tradeoff:
             check_choice("file", file, tuple(FILES))
             check_choice("x", x, tuple(draw.X))
             check_choice("y", y, tuple(draw.Y))
-            lines = told.lines(table, "press Sweep")
+            lines = tables.lines(table, "press Sweep")
             if any("seed" in line for line in lines):
                 return self._seeds_file(file, lines)
             begin, curves, ring = self.read(table)
@@ -140,15 +140,15 @@ class Tradeoff:
 
     def read(self, table: Any) -> tuple[dict[str, Any], list[Curve], Point | None]:
         """Points as a page has them: the first line, curves, the present setting. ValueError for none."""
-        lines = told.lines(table, "press Sweep")
+        lines = tables.lines(table, "press Sweep")
         begin: dict[str, Any] = next((line["begin"] for line in lines if isinstance(line.get("begin"), dict)), {})
         latest: dict[tuple[int, str], Point] = {}
         for line in lines:
             data = line.get("point")
             if isinstance(data, dict) and isinstance(data.get("at"), dict) and isinstance(data.get("curve"), int):
-                at = {axis: told.number(data["at"], axis) for axis in AXES}
-                label = told.text(data, "label")
-                latest[data["curve"], label] = Point(label, at, int(told.number(data, "n") or 1))
+                at = {axis: tables.number(data["at"], axis) for axis in AXES}
+                label = tables.text(data, "label")
+                latest[data["curve"], label] = Point(label, at, int(tables.number(data, "n") or 1))
         if not latest:
             raise ValueError("the table has no point: press Sweep first")
         ring = next((point for (curve, _), point in latest.items() if curve == -1), None)
@@ -158,13 +158,13 @@ class Tradeoff:
             points = [point for (curve, _), point in latest.items() if curve == i]
             if points and isinstance(named, dict):
                 points.sort(key=lambda point: point.at["n_avg"] or 0.0)
-                curves.append(Curve(told.text(named, "label"), points, look(i), bold=bool(named.get("bold")), level=i == 0))
-        name = told.text(begin, "sweep")
-        paper = [curve for curve, _ in sweeps.printed(self.explore, name)] if name in SWEEPS else []
+                curves.append(Curve(tables.text(named, "label"), points, look(i), bold=bool(named.get("bold")), level=i == 0))
+        name = tables.text(begin, "sweep")
+        paper = [curve for curve, _ in sweeps.printed(self.handlers, name)] if name in SWEEPS else []
         return begin, [*paper, *curves], ring
 
     def _begin(self, sweep: str, asked: Request | None, pictures: int, plan: Plan) -> Payload:
-        card = self.explore.card
+        card = self.handlers.card
         curves = [_curve(look(i), label, bold=i in plan.bold, level=i == 0) for i, label in enumerate(plan.labels)]
         return {
             "stamp": time.time_ns(),
@@ -185,7 +185,7 @@ class Tradeoff:
 
     def _paper(self, sweep: str) -> list[Payload]:
         out = []
-        for curve, presets in sweeps.printed(self.explore, sweep):
+        for curve, presets in sweeps.printed(self.handlers, sweep):
             points = [
                 {"label": point.label, "at": dict(point.at), "method": preset.method, "knobs": dict(preset.knobs or {})}
                 for point, preset in zip(curve.points, presets, strict=True)
@@ -194,7 +194,7 @@ class Tradeoff:
         return out
 
     def _described(self, request: Request) -> str:
-        return sweeps.described(self.explore, request.method, request.knobs)
+        return sweeps.described(self.handlers, request.method, request.knobs)
 
 
 def look(curve: int) -> Look:
@@ -222,16 +222,17 @@ def _footer(begin: Mapping[str, Any], ring: Point | None) -> str:
 
     made = begin.get("shipped")
     if isinstance(made, dict):
-        over = f"{told.number(made, 'queries') or 0:g} queries on {told.number(made, 'pictures') or 0:g} park scenes"
+        over = f"{tables.number(made, 'queries') or 0:g} queries on {tables.number(made, 'pictures') or 0:g} park scenes"
         return (
-            f"Mean over {over}; model {told.text(made, 'model')}, {told.text(made, 'finished')}: {told.text(made, 'command')}. "
-            "Grey: printed in the paper, another model and other data, points of mIoU; its time on one RTX A6000."
+            f"Mean over {over}; model {tables.text(made, 'model')}, {tables.text(made, 'finished')}: "
+            f"{tables.text(made, 'command')}. Grey: printed in the paper, another model and other data, points of mIoU; its time "
+            "on one RTX A6000."
         )
-    query, count = told.text(begin, "query"), ring.n if ring is not None else 1
+    query, count = tables.text(begin, "query"), ring.n if ring is not None else 1
     what = f"\u201c{query}\u201d" if query else f"mean over {count} park scene{'s' if count > 1 else ''}"
     return (
-        f"{what}; model {told.text(begin, 'model')}, csp {__version__}. A handful of pictures, one run of each. Grey: printed in "
-        "the paper, another model and other data, points of mIoU; its time on one RTX A6000."
+        f"{what}; model {tables.text(begin, 'model')}, csp {__version__}. A handful of pictures, one run of each. Grey: printed "
+        "in the paper, another model and other data, points of mIoU; its time on one RTX A6000."
     )
 
 

@@ -19,8 +19,8 @@ from csp import images
 from csp.metrics import DRAWS, Statistic
 from csp.render import lots as draw, views
 from csp.types import Request, Result
-from csp.ui import told
-from csp.ui.explore import Asked, Explore
+from csp.ui import tables
+from csp.ui.handlers import Asked, Handlers
 from csp.ui.payload import Payload
 from csp.ui.viewer import packing
 
@@ -32,19 +32,19 @@ SIDE = 160
 COLUMNS = ("setting", "seed", "iou_dense", "iou_truth", "N_avg", "mask_share")
 
 
-def rows(explore: Explore, asked: Asked) -> list[tuple[str, Request]]:
+def rows(handlers: Handlers, asked: Asked) -> list[tuple[str, Request]]:
     """The settings to draw lots for, with their labels: the present one, and where it clusters every clustering."""
     request = asked.request
     if "cluster" not in request.knobs:
-        return [(explore.methods[request.method].label, request)]
-    return [(name, replace(request, knobs={**request.knobs, "cluster": name})) for name in explore.choices("cluster")]
+        return [(handlers.methods[request.method].label, request)]
+    return [(name, replace(request, knobs={**request.knobs, "cluster": name})) for name in handlers.choices("cluster")]
 
 
-def lines(explore: Explore, asked: Asked, count: int) -> Iterator[Payload]:
+def lines(handlers: Handlers, asked: Asked, count: int) -> Iterator[Payload]:
     """Lines: a run a seed, each row's mean with its interval when it is done."""
-    session = explore.session
+    session = handlers.session
     dense = session.dense(asked.request)
-    for i, (_, request) in enumerate(rows(explore, asked)):
+    for i, (_, request) in enumerate(rows(handlers, asked)):
         scores: list[float] = []
         first: Result | None = None
         lots = True
@@ -110,10 +110,10 @@ def table(told_lines: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> lis
         data = line.get("seed")
         if not isinstance(data, dict):
             continue
-        row = told.number(data, "row")
+        row = tables.number(data, "row")
         label = labels[int(row)] if row is not None and 0 <= row < len(labels) else ""
-        seed = told.number(data, "seed")
-        numbers = [told.number(data, name) for name in ("iou_dense", "iou_truth", "n_avg", "area")]
+        seed = tables.number(data, "seed")
+        numbers = [tables.number(data, name) for name in ("iou_dense", "iou_truth", "n_avg", "area")]
         out.append([label, None if seed is None else int(seed), *numbers])
     return out
 
@@ -134,16 +134,16 @@ def figure(told_lines: Sequence[Mapping[str, Any]], begin: Mapping[str, Any], la
         runs = [line["seed"] for line in told_lines if isinstance(line.get("seed"), dict) and line["seed"].get("row") == i]
         ends = (line["row"] for line in told_lines if isinstance(line.get("row"), dict) and line["row"].get("row") == i)
         done: dict[str, Any] = next(ends, {})
-        known = [told.number(done, name) for name in ("low", "value", "high")]
+        known = [tables.number(done, name) for name in ("low", "value", "high")]
         low, mean, high = known
         interval = (low, mean, high) if low is not None and mean is not None and high is not None else None
-        scores = [told.number(run, key) or 0.0 for run in runs]
+        scores = [tables.number(run, key) or 0.0 for run in runs]
         masks = [_mask(run.get("mask"), picture.shape[:2]) for run in runs]
-        numbers = [int(told.number(run, "seed") or 0) for run in runs]
+        numbers = [int(tables.number(run, "seed") or 0) for run in runs]
         rows.append(draw.Lots(label, numbers, scores, masks, interval if done.get("lots") is True else None))
     which = "true" if key == "iou_truth" else "dense"
-    title = f"\u201c{told.text(begin, 'query')}\u201d, {told.text(begin, 'setting')}, seed by seed"
-    footer = f"Bars: 95 % interval of the mean over seeds. Model {told.text(begin, 'model')}; csp {__version__}."
+    title = f"\u201c{tables.text(begin, 'query')}\u201d, {tables.text(begin, 'setting')}, seed by seed"
+    footer = f"Bars: 95 % interval of the mean over seeds. Model {tables.text(begin, 'model')}; csp {__version__}."
     return draw.lots(rows, picture, f"IoU with the {which} mask", title, footer)
 
 

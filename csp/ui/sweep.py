@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from csp.render import views
 from csp.render.curves import LOOKS, Curve, Point
 from csp.types import Request, Result
-from csp.ui.explore import INTEGERS, Explore
+from csp.ui.handlers import INTEGERS, Handlers
 from csp.ui.lineup import milliseconds, setting
 
 if TYPE_CHECKING:
@@ -83,31 +83,31 @@ class Plan:
     refused: list[str]
 
 
-def plan(explore: Explore, sweep: str, controls: Mapping[str, Any], dense: str) -> Plan:
+def plan(handlers: Handlers, sweep: str, controls: Mapping[str, Any], dense: str) -> Plan:
     """The settings of a sweep; curve 0 is for ``dense``. Raises ValueError where the controls will not do."""
-    return _methods(explore, controls, dense) if sweep == METHODS else _knob(explore, sweep, controls, dense)
+    return _methods(handlers, controls, dense) if sweep == METHODS else _knob(handlers, sweep, controls, dense)
 
 
-def _methods(explore: Explore, controls: Mapping[str, Any], dense: str) -> Plan:
-    made = Plan([explore.methods[dense].label], set(), [], [])
-    for name in explore.methods:
+def _methods(handlers: Handlers, controls: Mapping[str, Any], dense: str) -> Plan:
+    made = Plan([handlers.methods[dense].label], set(), [], [])
+    for name in handlers.methods:
         if name == dense:
             continue
-        curve, label = len(made.labels), explore.methods[name].label
+        curve, label = len(made.labels), handlers.methods[name].label
         made.labels.append(label)
-        if sliders(explore, name):
+        if sliders(handlers, name):
             made.bold.add(curve)
-        start = explore.ask({**controls, "method": name}).request.knobs
+        start = handlers.ask({**controls, "method": name}).request.knobs
         seen, out = set(), []
         for ratio in RATIOS:
-            N_avg = explore.card.N * (100 - ratio) / 100
+            N_avg = handlers.card.N * (100 - ratio) / 100
             try:
-                knobs = explore.session.at_budget(name, N_avg, start)
+                knobs = handlers.session.at_budget(name, N_avg, start)
             except ValueError as error:
                 out.append(str(error))
                 continue
             # Two budgets may lead to one setting.
-            if (words := described(explore, name, knobs)) not in seen:
+            if (words := described(handlers, name, knobs)) not in seen:
                 seen.add(words)
                 made.settings.append(Setting(curve, words, name, knobs))
         if out:
@@ -115,26 +115,26 @@ def _methods(explore: Explore, controls: Mapping[str, Any], dense: str) -> Plan:
     return made
 
 
-def _knob(explore: Explore, sweep: str, controls: Mapping[str, Any], dense: str) -> Plan:
-    made = Plan([explore.methods[dense].label], set(), [], [])
-    name = next(name for name in explore.methods if sliders(explore, name))
-    request = explore.ask({**controls, "method": name}).request
+def _knob(handlers: Handlers, sweep: str, controls: Mapping[str, Any], dense: str) -> Plan:
+    made = Plan([handlers.methods[dense].label], set(), [], [])
+    name = next(name for name in handlers.methods if sliders(handlers, name))
+    request = handlers.ask({**controls, "method": name}).request
     knob = "Nc" if sweep == CLUSTERS else sweep
-    chosen = explore.choices(CLUSTERS) if sweep == CLUSTERS else (request.knobs[CLUSTERS],)
+    chosen = handlers.choices(CLUSTERS) if sweep == CLUSTERS else (request.knobs[CLUSTERS],)
     for cluster in chosen:
         curve = len(made.labels)
         made.labels.append(f"{knob}, {cluster}")
         if len(chosen) == 1:
             made.bold.add(curve)
-        for value in _values(explore, knob, request.knobs):
+        for value in _values(handlers, knob, request.knobs):
             knobs = {**request.knobs, CLUSTERS: cluster, knob: value}
-            made.settings.append(Setting(curve, described(explore, name, knobs), name, knobs, float(value)))
+            made.settings.append(Setting(curve, described(handlers, name, knobs), name, knobs, float(value)))
     return made
 
 
-def _values(explore: Explore, knob: str, knobs: Mapping[str, Any]) -> list[int]:
+def _values(handlers: Handlers, knob: str, knobs: Mapping[str, Any]) -> list[int]:
     """Values of a knob: powers of two for tokens, even steps for layers; the present one among them."""
-    card, here = explore.card, int(knobs[knob])
+    card, here = handlers.card, int(knobs[knob])
     if knob in ("Nc", "Np"):
         return sorted({*(2**i for i in range(card.N.bit_length()) if 2**i <= card.N), card.N, here})
     other = int(knobs["Ls" if knob == "Lc" else "Lc"])
@@ -142,52 +142,52 @@ def _values(explore: Explore, knob: str, knobs: Mapping[str, Any]) -> list[int]:
     return sorted({*np.linspace(least, most, min(VALUES, most - least + 1)).round().astype(int).tolist(), here})
 
 
-def scenes(explore: Explore, request: Request, count: int) -> list[tuple[Request, NDArray[np.bool_]]]:
+def scenes(handlers: Handlers, request: Request, count: int) -> list[tuple[Request, NDArray[np.bool_]]]:
     """Requests about the first test scenes, unchosen, with their truths: a family of queries after the other, none
     about absent things.
     """
     out = []
     for number in range(count):
-        scene = explore.album.scene(number)
+        scene = handlers.album.scene(number)
         asked = [(text, mask) for _, text, mask in scene.queries if mask.any()]
         text, mask = asked[number % len(asked)]
         out.append((replace(request, image=scene.image, query=text), mask))
     return out
 
 
-def sliders(explore: Explore, name: str) -> bool:
-    """Whether a method is the one that Explore's sliders turn."""
-    return {knob.name for knob in explore.methods[name].knobs} >= set(INTEGERS)
+def sliders(handlers: Handlers, name: str) -> bool:
+    """Whether a method is the one that the board's sliders turn."""
+    return {knob.name for knob in handlers.methods[name].knobs} >= set(INTEGERS)
 
 
-def described(explore: Explore, name: str, knobs: Mapping[str, Any]) -> str:
+def described(handlers: Handlers, name: str, knobs: Mapping[str, Any]) -> str:
     """A setting in words, the method first."""
-    card = explore.methods[name]
+    card = handlers.methods[name]
     turned = setting(card.knobs, knobs)
     return f"{card.label}: {turned}" if turned else card.label
 
 
-def printed(explore: Explore, sweep: str) -> list[tuple[Curve, list[Preset]]]:
+def printed(handlers: Handlers, sweep: str) -> list[tuple[Curve, list[Preset]]]:
     """What the paper prints for a model of this shape, with the rows behind: Table 6 as a curve; beside all
     methods, Table 1's rivals as points.
     """
-    rows = list(explore.session.presets().values())
+    rows = list(handlers.session.presets().values())
     out = []
     for table, label, ours in ((6, "paper, Table 6: LVLM_CSP", True), (1, "paper, Table 1: the others", False)):
         known = [p for p in rows if p.table == table and p.drop is not None]
         dense = next((p for p in known if not p.knobs), None)
         # Where several knobs fit a printed row, the first is the likeliest.
-        chosen = {(p.method, p.n_avg): p for p in reversed(known) if p.knobs and sliders(explore, p.method) == ours}
+        chosen = {(p.method, p.n_avg): p for p in reversed(known) if p.knobs and sliders(handlers, p.method) == ours}
         if dense is None or not chosen or not (ours or sweep == METHODS):
             continue
         presets = sorted(chosen.values(), key=lambda p: p.n_avg)
-        points = [_printed_point(explore, preset, dense) for preset in presets]
+        points = [_printed_point(handlers, preset, dense) for preset in presets]
         out.append((Curve(label, points, LOOKS[0 if ours else 3], paper=True, joined=ours), presets))
     return out
 
 
-def _printed_point(explore: Explore, preset: Preset, dense: Preset) -> Point:
-    label = explore.methods[preset.method].label
+def _printed_point(handlers: Handlers, preset: Preset, dense: Preset) -> Point:
+    label = handlers.methods[preset.method].label
     at: dict[str, float | None] = dict.fromkeys(AXES)
     at["n_avg"] = preset.n_avg
     at["operations"] = round(100 * preset.tflops / dense.tflops, 2)

@@ -17,7 +17,7 @@ from csp.ui.widgets import html, pack, stamped, unchecked
 from csp.ui.zero import LONG, on_gpu
 
 if TYPE_CHECKING:
-    from csp.ui.explore import Explore
+    from csp.ui.handlers import Handlers
 
 SCENES = 4
 
@@ -25,8 +25,8 @@ SCENES = 4
 class TradeoffTab:
     """The components of the page; made inside its tab, wired when the rest of the page is there."""
 
-    def __init__(self, explore: Explore):
-        self.tradeoff = Tradeoff(explore)
+    def __init__(self, handlers: Handlers):
+        self.tradeoff = Tradeoff(handlers)
         with gr.Row(elem_classes="csp-bar-row"):
             self.sweep = unchecked(
                 gr.Dropdown(

@@ -35,7 +35,7 @@ def pack(data: Any) -> str:
 
 
 def unchecked(component: C, schema: dict[str, Any] | None = None) -> C:
-    """The component, handing its value on as it came: `Explore` says what is wrong, in the same words everywhere.
+    """The component, handing its value on as it came: `Handlers` says what is wrong, in the same words everywhere.
 
     ``schema``: what the API's description says of the value, where it may be more than the component would take.
     """

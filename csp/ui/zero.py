@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from csp.ui.explore import Explore
+    from csp.ui.handlers import Handlers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,11 +34,11 @@ def on_gpu(call: F, seconds: int = SECONDS) -> F:
     return call if spaces is None else spaces.GPU(call, duration=seconds)
 
 
-def lend(explore: Explore) -> None:
+def lend(handlers: Handlers) -> None:
     """Make each handler of a page that runs the model one lent use of the GPU; off ZeroGPU leave them as they are."""
     if lent():
         for name in HANDLERS:
-            setattr(explore, name, on_gpu(getattr(explore, name)))
+            setattr(handlers, name, on_gpu(getattr(handlers, name)))
 
 
 def _spaces() -> Any:

@@ -20,7 +20,7 @@ from csp.methods.presets import TABLE_1, TABLE_4
 from csp.session import Session
 from csp.types import Request
 from csp.ui import build, permalink
-from csp.ui.explore import Explore
+from csp.ui.handlers import Handlers
 
 work = Path(sys.argv[1])
 told: dict[str, object] = {"from": csp.__file__}
@@ -72,12 +72,12 @@ for figure, flags in drawn.items():
 session = Session(model)
 card = next(card for card in session.catalogue() if card.name == "toy")
 assert {knob.name for knob in card.knobs} == {"K", "R", "seeds", "from_"} and session.at_budget("toy", 73)["R"] > 1
-page, explore = build(session), Explore(session)
+page, handlers = build(session), Handlers(session)
 config = json.dumps(page.get_config_file(), default=str)
 assert "A toy" in config and "strided" in config
 turned = {"cluster": "strided", "every": 3}
 asked = {"query": "x", "source": "scene:7", "method": "csp", "knobs": turned, **turned}
-there, notes = permalink.read(explore, permalink.link(explore, asked))
+there, notes = permalink.read(handlers, permalink.link(handlers, asked))
 assert not notes and {**there, **there.get("knobs", {})}["every"] == 3, (there, notes)
 endpoint = next(event for event in page.fns.values() if event.api_name == "run")
 assert "toy: K (1..32, default 4), R (1..256, default 40)" in endpoint.fn.__doc__

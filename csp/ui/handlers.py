@@ -53,7 +53,7 @@ class Asked:
     sent: Sent
 
 
-class Explore:
+class Handlers:
     """Handlers of the page over one session."""
 
     def __init__(self, session: Session):
