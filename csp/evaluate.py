@@ -172,8 +172,6 @@ def _score(args: dict[str, Any], source: Source, argv: Sequence[str] | None) -> 
         rows = list(found_rows or ())
     if found_rows is None:
         return 0
-    if not rows and found_rows.bad:
-        raise ValueError(f"no picture gave a row: {bad_pictures(found_rows.bad)}")
     if not rows:
         raise ValueError(f"{source.name} asks nothing: there is no query with a truth")
     report = Report(rows, args["seed"])

@@ -253,6 +253,9 @@ def draw(front: Sequence[Mapping[str, Any]], path: Path) -> None:
             look, mark = (palette.SURVIVOR, "s") if line["paper's setting"] else (palette.REPRESENTATIVE, "o")
             around = [[value - low], [high - value]]
             ax.errorbar(line["N_avg"], value, around, fmt=mark, color=palette.hex_of(look.color), ms=4, lw=0.9)
+            text = line["label"].replace("()", " (its defaults)")
+            ax.annotate(text, (line["N_avg"], low), (0, -3), textcoords="offset points", ha="center", va="top", fontsize=5)
+        ax.margins(0.35, 0.15)
         ax.set_xlabel("image tokens a layer", fontsize=typeset.FONT)
         ax.set_ylabel("change of gIoU, points", fontsize=typeset.FONT)
         ax.set_title("plans found; square: the paper's", fontsize=typeset.SMALL)

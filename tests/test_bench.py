@@ -285,3 +285,14 @@ def main_args(argv: list[str]) -> Any:
     from csp.bench.__main__ import parser
 
     return parser().parse_args(argv)
+
+
+def test_the_evaluation_beside_a_loop(park_folder, capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    file = tmp_path / "evaluation.json"
+    asked = ["evaluation", "--model", str(park_folder), "--device", "cpu", "--scenes", "2", "--json", str(file)]
+    assert main(asked) == 0 and "times as many pictures a second as a loop" in capsys.readouterr().out
+    found = json.loads(file.read_text())
+    assert found["queries"] > 6 and found["loop s"] > 0 < found["evaluation s"]
+    # Sums in another order move a logit by its last bits: at most a pixel that lay on the edge.
+    assert found["most pixels apart"] <= 5 and found["same intersection and union"] >= found["queries"] - 1
+    assert main(["evaluation", "--scenes", "0"]) == 2

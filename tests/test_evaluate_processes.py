@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import write_park_folder
 from PIL import Image
 
+from csp import evaluate
 from csp.evaluation import processes
 from csp.evaluation.board import Board, host_store, own_store, reach_store
 from csp.evaluation.processes import Job, collect, gather
@@ -37,7 +41,10 @@ def without_time(rows: Sequence[Row]) -> list[Row]:
     return [{k: v for k, v in r.items() if k != "ms"} for r in rows]
 
 
-def job(folder: Path, count: int = 4) -> Job:
+PICTURES = 12
+
+
+def job(folder: Path, count: int = PICTURES) -> Job:
     return Job(str(folder), ParkSource("test", count, families=("ref",)), (Run(DENSE, Full()),), {"device": "cpu"})
 
 
@@ -118,7 +125,7 @@ def test_the_end_checks_that_every_picture_has_rows(
 ) -> None:
     monkeypatch.setattr(Board, "claims", lambda self, todo, block=1: iter([int(todo[0])]))
     with pytest.raises(ValueError, match=r"3 of 4 pictures have no rows \(test-1, test-2, test-3"):
-        gather(job(park_folder), tmp_path)
+        gather(job(park_folder, 4), tmp_path)
 
 
 def test_the_model_is_loaded_once(park_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,16 +151,16 @@ def kill_at(folder: Path, pictures: int, signal_at: int, start: Sequence[str]) -
     while time.monotonic() < until and process.poll() is None:
         rows = sum(len(f.read_text().splitlines()) - 1 for f in folder.glob("results-*.jsonl"))
         if rows >= pictures:
-            below = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
-            workers = [int(line.split()[0]) for line in below.splitlines() if "spawn_main" in line]
+            below = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            workers = [pid for pid in below if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
             if workers:
-                os.kill(workers[0], signal_at)
-                break
-        time.sleep(0.05)
-    return process
+                os.kill(int(workers[0]), signal_at)
+                return process
+        time.sleep(0.005)
+    raise AssertionError(f"it was over before a process could be killed: {process.communicate()}")
 
 
-def arguments(folder: Path, out: Path, scenes: int = 4) -> list[str]:
+def arguments(folder: Path, out: Path, scenes: int = PICTURES) -> list[str]:
     return [
         sys.executable, "-m", "csp.evaluate", "--model", str(folder), "--device", "cpu", "--family", "ref",
         "--scenes", str(scenes), "--out", str(out),
@@ -166,6 +173,33 @@ def test_one_of_two_is_killed_and_the_other_finishes(park_folder: Path, alone: l
     assert process.returncode == 0, said.decode()
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert without_time(lines[1:]) == alone
+
+
+def test_the_papers_tables_on_two_processes_with_a_kill(tmp_path: Path) -> None:
+    """`--suite paper` as it is called, on the golden RefCOCOg: the report of a run in which one of two is killed is that of a
+    run by one process.
+    """
+    model = write_park_folder(tmp_path / "model", layers=32, image_size=224, yolo=False)
+    root = tmp_path / "sets/refer_seg"
+    shutil.copytree(SETS / "refer_seg/refcocog", root / "refcocog")
+    shutil.copytree(SETS / "refer_seg/images", root / "images")
+    asked = ["--model", str(model), "--device", "cpu", "--suite", "paper", "--tables", "5", "--seeds", "1"]
+    asked += ["--data-root", str(root.parent)]
+    out, one = tmp_path / "two", tmp_path / "one"
+    start = [sys.executable, "-m", "csp.evaluate", *asked, "--out", str(out), "--jobs", "2"]
+    process = kill_at(out / "refcocog-val", 1, signal.SIGKILL, start)
+    _, said = process.communicate(timeout=400)
+    assert process.returncode == 0, said.decode()
+    assert evaluate.main([*asked, "--out", str(one)]) == 0
+
+    def told(folder: Path) -> tuple[list[list[str]], Any]:
+        rows = [line[:-1] for line in csv.reader((folder / "rows.csv").open())]
+        tables = json.loads((folder / "report.json").read_text())["tables"]
+        return rows, [[{k: v for k, v in row.items() if k != "ms"} for row in table["rows"]] for table in tables]
+
+    rows, tables = told(out)
+    assert (rows, tables) == told(one) and len(tables[0]) >= 10
+    assert {row[0] for row in rows[1:]} == {"refcocog:val", "refcocog:test"} and not list(out.glob("*/results-*.jsonl"))
 
 
 def test_all_are_killed_and_another_number_of_processes_goes_on(park_folder: Path, tmp_path: Path) -> None:

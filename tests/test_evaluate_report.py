@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from csp.evaluation import ablations, charts, frozen, page, paper, summary as summaries
+from csp.evaluation import ablations, charts, found_page, frozen, page, paper, summary as summaries
 from csp.evaluation.proposals import LEAST_PIXELS, Found, matches, measure
 from csp.evaluation.report import Report, table
 from csp.evaluation.runs import DENSE, Row
@@ -331,3 +332,18 @@ def test_weights_are_frozen_before_the_first_comparison(tmp_path: Path) -> None:
     lines = [line for line in log.read_text().splitlines() if line]
     assert lines[:2] == ["# Log", "Newest first."] and lines[2].startswith("## Comparisons frozen anew")
     assert lines[3].startswith("It did not look.") and lines[4:] == ["## Older", "Text."]
+
+
+def test_tuned_heads_and_searches_have_sections_of_their_own(tmp_path: Path) -> None:
+    results = Path(__file__).parents[1] / "docs/results"
+    for name in ("tuned.json", "search.json"):
+        shutil.copy(results / name, tmp_path / name)
+    made_on = {"weights": json.loads((tmp_path / "tuned.json").read_text())["weights"]}
+    (tmp_path / "search.md").write_text("A remark.\n")
+    tuned, searched, remark = found_page.sections(tmp_path, made_on)
+    assert "| tuned on another query's rows |" in tuned and "python -m csp.tune table6" in tuned and remark == "A remark.\n"
+    assert "![What the search left](results/search.svg)" in searched and "python -m csp.search" in searched
+    if json.loads((results / "frozen.json").read_text())["weights"] == made_on["weights"]:
+        written = (results.parent / "results.md").read_text()
+        assert tuned in written and searched in written, "docs/results.md is older than what it is made from"
+    assert found_page.sections(tmp_path, {"weights": "others"}) == []

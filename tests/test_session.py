@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -225,3 +226,18 @@ def test_leaving_tokens_out_is_one_batch_over_one_prefix(model: Lisa, session: S
     assert sum(rows) < 0.6 * len(drops) * sum(n + whole.trace.layout.N_text for n in whole.trace.n_per_layer)
     with pytest.raises(ValueError, match="one for all queries or a list of one each: got 2 for 3"):
         model.segment(picture, ["a", "b", "c"], force=[None, None])
+
+
+def test_a_plan_that_was_searched_for_stands_beside_the_papers(park_folder: Path, tmp_path: Path) -> None:
+    from csp.methods.found import read_preset
+
+    file = tmp_path / "search/preset.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"method": "csp", "knobs": {"Lc": 1, "Nc": 9, "Ls": 1, "Np": 4}}))
+    model = load(park_folder, device="cpu", instances=False)
+    session = Session(model, found=[read_preset(file)])
+    (found,) = session.presets().values()
+    assert found.label == "found by search (search)" and found.table == 0 and found.knobs["Nc"] == 9
+    file.write_text(json.dumps({"method": "csp", "knobs": {"Lc": 1, "Nc": 900, "Ls": 1, "Np": 4}}))
+    with pytest.raises(ValueError, match=r"Nc must be in 1\.\.64"):
+        Session(model, found=[read_preset(file)])

@@ -22,6 +22,7 @@ KINDS = {
     "trace": "recording",
     "memory": "memory",
     "queries": "queries",
+    "evaluation": "evaluation",
     "interactive": "interactive",
     "viewer": "viewer",
     "compare": "all_methods",

@@ -47,8 +47,8 @@ def tuned(told: Summary) -> str:
         f"{recipe['updates']} updates of {recipe['pictures']} pictures with up to {recipe['queries']} queries each, "
         f"{study['scenes']} training scenes, {study['held']} more to choose rate and update by, {study['seeds']} seeds (gIoU is "
         "their mean, the range beside it), scored once on test scenes. The first change is against the base's head under the "
-        "same plan; a loss is against the dense plan, with the base's head and with the head that was tuned dense as long, which "
-        "is the fair one.",
+        f"same plan; a loss is against the dense plan, with the base's head and with the head that was tuned dense as long: "
+        f"that is the fair one. The rival is {told['settings']['rival'][0]} with as many tokens as the first plan.",
         tuned_table(told),
         f"Chosen on held-out scenes: {chosen}.",
         _made_by(told, told["samples"]["test"]["pictures"]),

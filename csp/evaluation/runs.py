@@ -107,7 +107,7 @@ class Evaluator:
     def rows(self, index: int) -> list[Row]:
         """All rows of picture ``index``, one for each query and run; queries stand in their order, runs within."""
         samples = self.read(index)
-        dense = self._ask(samples, Full())
+        dense = self.ask(samples, Full())
         on = [on_target(_fitted(s.target, s.image.shape[:2]), d.trace.layout) for s, d in zip(samples, dense, strict=True)]
         found: list[list[Row]] = [
             [self._row(*each)] for each in zip(samples, [Run(DENSE, Full())] * len(samples), dense, dense, on, strict=True)
@@ -125,10 +125,10 @@ class Evaluator:
             return [self._swapped(index, sample, run) for sample in samples]
         if getattr(run.method, "draws", False):
             # A seed of its own for each: what is asked together shares its lots.
-            return [self._ask([sample], run.method, lot(run.seed, sample))[0] for sample in samples]
-        return self._ask(samples, run.method)
+            return [self.ask([sample], run.method, lot(run.seed, sample))[0] for sample in samples]
+        return self.ask(samples, run.method)
 
-    def _ask(self, samples: Sequence[Sample], method: Planner, seed: int = 0) -> list[Result]:
+    def ask(self, samples: Sequence[Sample], method: Planner, seed: int = 0) -> list[Result]:
         """Results for queries about one picture, which share what stands before their words."""
         if not samples:
             return []
@@ -156,7 +156,7 @@ class Evaluator:
             if words is None:
                 return None
             sample = replace(sample, query=words)
-        return self._ask([sample], method, lot(run.seed, sample))[0]
+        return self.ask([sample], method, lot(run.seed, sample))[0]
 
     def _others(self, index: int) -> Iterator[Sample]:
         """Samples of the other pictures, the next picture first; one that cannot be read is left out."""
