@@ -254,3 +254,30 @@ def test_show_draws_one_and_prints_its_conversations(tmp_path: Path, capsys: pyt
     assert main(["check", str(tmp_path / "none")]) == 2
     errors = capsys.readouterr().err
     assert "has 2 pictures, numbered 0 to 1" in errors and errors.count("data: ") == 2
+
+
+def test_refclef_has_lists_of_run_lengths_and_pictures_of_its_own(tmp_path: Path) -> None:
+    """No golden set has it: its rules are those of the official reader, on a set written here in protocol 0."""
+    from pycocotools import mask
+
+    first, second = np.zeros((2, 4, 6), np.uint8)
+    first[1:3, 1:4] = second[2:4, 2:6] = 1
+    code = mask.encode(np.asfortranarray(first))
+    listed = [10, 2, 2, 2, 2, 2, 2, 2]  # column by column, as COCO counts
+    parts = [{"size": [4, 6], "counts": code["counts"].decode()}, {"size": [4, 6], "counts": listed}]
+    folder = tmp_path / "refer_seg/refclef"
+    folder.mkdir(parents=True)
+    images = [{"id": 5, "file_name": "12/5.jpg", "height": 4, "width": 6}]
+    (folder / "instances.json").write_text(
+        json.dumps({"images": images, "annotations": [{"id": 9, "segmentation": parts}], "categories": []})
+    )
+    said = [{"sent": " The LAKE ", "sent_id": 0, "raw": "", "tokens": []}]
+    refs = [{"ref_id": 1, "ann_id": 9, "image_id": 5, "category_id": 1, "split": "testAB", "sentences": said}]
+    (folder / "refs(unc).p").write_bytes(pickle.dumps(refs, 0))
+    for split in ("testA", "testB", "test"):
+        (item,) = (csp.data.open(f"refclef:{split}", tmp_path)[0],)
+        assert item.queries == ("the lake",) and item.path == tmp_path / "refer_seg/images/saiapr_tc-12/12/5.jpg"
+        np.testing.assert_array_equal(item.truth[0], first + second)
+    np.testing.assert_array_equal(csp.data.open("refclef:testA", tmp_path, overlap="union")[0].truth[0], first | second)
+    with pytest.raises(ValueError, match="has no expression of the split val"):
+        csp.data.open("refclef:val", tmp_path)

@@ -75,6 +75,12 @@ def test_training_pictures_have_every_wording() -> None:
             assert ((truth == 1) != (truths[f"train_target/{item.key}"] == 1)).sum() <= most
 
 
+def test_a_phrase_keeps_its_letters_where_lisa_validates() -> None:
+    forms = {item.form for name in ("val", "test") for data in [csp.data.open(f"reasonseg:{name}", ROOT)] for item in data}
+    assert forms == {"phrase", "sentence"}
+    assert {item.form for item in csp.data.open("refcoco:val", ROOT)} == {"refer"}
+
+
 def test_explanations_come_with_their_answers() -> None:
     item = csp.data.open("reasonseg:explanatory", ROOT)[0]
     assert item.queries == ("Where can the driver see the speed?",) and item.note.startswith("The driver can see")
