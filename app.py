@@ -40,33 +40,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read by the libraries when they are imported: nothing on this page reports to anyone.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Threads that wait for others' shares sleep: spinning, they take the cores from other visitors' answers.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1" if proxy else "")
-    from csp.ui import check_address, own_folder
+    from csp.ui import check_address, leaving_cleanly, own_folder
 
     try:
         check_address(args.host, args.port)
-        os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))
+        with leaving_cleanly():
+            os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))
+            return _serve(args, proxy)
     except ValueError as error:
         print(f"app: {error}", file=sys.stderr)
         return 2
 
-    if args.runs:
-        from csp.ui import build_recorded, launch_options
 
-        try:
-            page = build_recorded(args.runs)
-        except ValueError as error:
-            print(f"app: {error}", file=sys.stderr)
-            return 2
-        page.launch(server_name=args.host, server_port=args.port, **launch_options(args.host, proxy))
-        return 0
+def _serve(args: argparse.Namespace, proxy: bool) -> int:
+    """Load, build and serve until the page is stopped. Raises ValueError for what cannot be shown."""
+    if args.runs:
+        from csp.ui import build_recorded, launch_options, until_stopped
+
+        page = build_recorded(args.runs)
+        options = launch_options(args.host, proxy)
+        page.launch(server_name=args.host, server_port=args.port, prevent_thread_lock=True, **options)
+        return until_stopped(page)
 
     # Collecting garbage among modules that stay is a fifth of the time to the first picture.
     gc.disable()
     import csp
     from csp.session import Session, read_preset, runnable, suited
-    from csp.ui import build, gpu_is_lent, launch_options, offer
+    from csp.ui import build, gpu_is_lent, launch_options, offer, until_stopped
 
     # First of all: a Space that lends its GPU by the call prepares torch for it. Captured stages would not survive the call.
     backend = "plain" if gpu_is_lent() else args.backend
@@ -75,12 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"app: this Space has no GPU, so {name} is shown in place of {args.model}", file=sys.stderr)
     told = ("device", "clip", "sam", "head", "instances", "dtype", "quantize", "offload_sam", "max_tiles")
     how = {name: getattr(args, name) for name in told} | {"backend": backend}
-    try:
-        found = [read_preset(file) for file in args.preset]
-        session = Session(csp.load(name, **suited(name, how)), found=found)
-    except ValueError as error:
-        print(f"app: {error}", file=sys.stderr)
-        return 2
+    found = [read_preset(file) for file in args.preset]
+    session = Session(csp.load(name, **suited(name, how)), found=found)
     page = build(session)
     gc.freeze()
     gc.enable()
@@ -88,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     page.launch(server_name=args.host, server_port=args.port, prevent_thread_lock=True, **options)
     if args.mcp:
         offer(page)
-    page.block_thread()
-    return 0
+    return until_stopped(page, session.turns)
 
 
 if __name__ == "__main__":

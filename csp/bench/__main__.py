@@ -28,6 +28,8 @@ KINDS = {
     "compare": "all_methods",
     "start": "start",
     "hostile": "hostile",
+    "class": "classroom",
+    "visits": "growth",
 }
 """Modules of this folder by the names of their kinds."""
 

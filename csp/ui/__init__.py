@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from csp.turns import MOST_WAITING
 from csp.ui.address import check_address, own_folder
+from csp.ui.ending import leaving_cleanly, until_stopped
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from csp.session import Session
 
-__all__ = ["build", "build_recorded", "check_address", "gpu_is_lent", "launch_options", "offer", "own_folder"]
+__all__ = [
+    "build",
+    "build_recorded",
+    "check_address",
+    "gpu_is_lent",
+    "launch_options",
+    "leaving_cleanly",
+    "offer",
+    "own_folder",
+    "until_stopped",
+]
 
 MAX_UPLOAD = "24mb"
 SESSIONS = 64
@@ -67,6 +78,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     from csp.ui.api import FIRST, LATER
     from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
+    from csp.ui.room import Room
     from csp.ui.squeeze import Squeezed
     from csp.ui.strangers import Strangers
     from csp.ui.visits import Visits
@@ -91,7 +103,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     return {
         "theme": theme,
         "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
-        "app_kwargs": {"middleware": [guard, strangers, completed, Middleware(Visits), Middleware(Squeezed)]},
+        "app_kwargs": {"middleware": [guard, Middleware(Room), strangers, completed, Middleware(Visits), Middleware(Squeezed)]},
         "max_threads": THREADS,
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,

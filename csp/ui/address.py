@@ -61,6 +61,12 @@ def own_folder() -> Path:
         raise ValueError(f"no temporary folder can be written ({error}): name one in TMPDIR") from error
 
 
+def remove_own_folder() -> None:
+    """Remove this process's folders now, where it will not end as programs do."""
+    for own in Path(tempfile.gettempdir()).glob(f"{PREFIX}{os.getpid()}-*"):
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def _runs(process: int) -> bool:
     with suppress(ProcessLookupError):
         try:

@@ -17,7 +17,7 @@ from csp.ui.handlers import INTEGERS, Handlers, whole
 from csp.ui.pictures import Sent
 from csp.ui.saved import rle
 from csp.ui.visits import asked
-from csp.ui.widgets import picture, unchecked
+from csp.ui.widgets import answered, picture, unchecked
 from csp.ui.zero import on_gpu
 
 DESCRIPTION = (
@@ -49,8 +49,8 @@ def endpoint(handlers: Handlers) -> None:
         "strip": unchecked(gr.Checkbox(LATER["strip"], label="strip", visible=False)),
     }
     outputs = [
-        gr.Image(format="png", label="mask", visible=False),
-        gr.Image(format="png", label="stages", visible=False),
+        answered(gr.Image(format="png", label="mask", visible=False)),
+        answered(gr.Image(format="png", label="stages", visible=False)),
         gr.JSON(label="run", visible=False),
     ]
     run_model = on_gpu(handlers.session.run_all)

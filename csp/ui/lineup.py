@@ -22,6 +22,7 @@ import numpy as np
 from csp.checks import check_choice, check_integer, check_number, to_csv
 from csp.render import comparison as draw, typeset
 from csp.render.comparison import Row, Spread
+from csp.turns import Refused
 from csp.types import Request, Result
 from csp.ui import tables
 from csp.ui.handlers import PARK_ONLY, Asked, Handlers, whole
@@ -184,6 +185,8 @@ class Lineup:
             start = self.handlers.ask({**controls, "method": name}).request.knobs
             request = replace(asked.request, method=name, knobs=self.session.at_budget(name, N_avg, start))
             result = self.session.run(request)
+        except Refused:
+            raise
         except ValueError as error:
             return {"name": name, "label": label, "reason": str(error)}, None
         row = draw.measured(result, label, setting(self.handlers.methods[name].knobs, request.knobs), dense.mask, asked.truth)

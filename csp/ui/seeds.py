@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from csp import images
 from csp.metrics import DRAWS, Statistic
 from csp.render import lots as draw, views
+from csp.turns import Refused
 from csp.types import Request, Result
 from csp.ui import tables
 from csp.ui.handlers import Asked, Handlers
@@ -51,6 +52,8 @@ def lines(handlers: Handlers, asked: Asked, count: int) -> Iterator[Payload]:
         for seed in range(count):
             try:
                 result = session.run(replace(request, seed=seed))
+            except Refused:
+                raise
             except ValueError as error:
                 yield {"row": {"row": i, "reason": str(error)}}
                 break

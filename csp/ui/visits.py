@@ -13,7 +13,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from csp.checks import read_json
-from csp.turns import Visitor, long_work, visiting
+from csp.turns import Refused, Visitor, long_work, visiting
 from csp.ui.guard import MOST_BYTES, refuse
 
 if TYPE_CHECKING:
@@ -115,13 +115,18 @@ def stepwise(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
     Gradio asks for each line in a context of its own, so that the visitor is told anew for each.
     """
 
+    import gradio as gr
+
     @wraps(work)
     def handler(*args: Any, **kwargs: Any) -> Iterator[Any]:
         lines, end = work(*args, **kwargs), object()
         try:
             while True:
-                with visiting(_present()), long_work():
-                    line = next(lines, end)
+                try:
+                    with visiting(_present()), long_work():
+                        line = next(lines, end)
+                except Refused as error:
+                    raise gr.Error(str(error), print_exception=False) from error
                 if line is end:
                     return
                 yield line

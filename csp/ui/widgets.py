@@ -20,6 +20,7 @@ from gradio.data_classes import GradioRootModel, ImageData
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from csp.checks import read_json
+from csp.ui import room
 
 C = TypeVar("C", bound=gr.components.Component)
 
@@ -41,6 +42,21 @@ def unchecked(component: C, schema: dict[str, Any] | None = None) -> C:
     """
     more = {} if schema is None else {"api_info": lambda self: schema}
     return _preprocessed(component, lambda self, payload: payload, **more)
+
+
+def answered(component: C) -> C:
+    """The component as an output, a full disk told in words."""
+    written = type(component).postprocess
+
+    def postprocess(self: Any, value: Any) -> Any:
+        try:
+            return written(self, value)
+        except OSError as error:
+            if not room.full(error):
+                raise
+            raise gr.Error(room.WORDS, print_exception=False) from error
+
+    return _preprocessed(component, type(component).preprocess, postprocess=postprocess)
 
 
 def picture(**kwargs: Any) -> gr.Image:
