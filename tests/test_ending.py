@@ -41,7 +41,7 @@ def served(folder: Path, seconds: float, patience: float) -> Iterator[tuple[str,
     command = [sys.executable, "-c", PAGE, str(port), str(seconds), str(patience)]
     app = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        wait(f"http://127.0.0.1:{port}/", app)
+        wait(f"http://127.0.0.1:{port}/robots.txt", app)
         assert list(folder.glob(f"{PREFIX}{app.pid}-*"))
         yield f"http://127.0.0.1:{port}", app
     finally:
@@ -81,7 +81,7 @@ def test_the_run_at_the_model_ends_and_the_others_are_refused_in_words(tmp_path:
     assert sum("error" in answer for answer in answers.values()) == 3
     assert {answer["error"] for answer in answers.values()} == {ending.WORDS}
     assert "Traceback" not in told and "stopping" in told
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 
 def test_a_run_that_takes_too_long_is_cut_off(tmp_path: Path) -> None:

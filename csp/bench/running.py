@@ -53,7 +53,7 @@ def running(flags: Sequence[str] = ()) -> Iterator[Running]:
     app = subprocess.Popen([sys.executable, str(APP), "--port", str(port), *flags], stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait(url + "/", app)
+        wait(url + "/robots.txt", app)
         yield Running(url, app.pid)
         app.send_signal(signal.SIGTERM)
         if app.wait(ENDING) != 0:
