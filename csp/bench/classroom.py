@@ -193,19 +193,19 @@ def references(asked: list[Question]) -> list[str]:
     """A digest of the right answer to each, made by a session in this process."""
     from csp import load
     from csp.session import Session
-    from csp.ui.explore import Explore
+    from csp.ui.handlers import Handlers
 
-    explore = Explore(Session(load("park")))
+    handlers = Handlers(Session(load("park")))
     out = []
     for question in asked:
         sent: dict[str, Any] = {"query": question.query, "method": question.method, "knobs": question.knobs, "seed": 0}
         sent |= {"source": "", "image": png(question.number)} if question.own else {"source": f"scene:{question.number}"}
         if question.how == "file":
-            told = explore.export("mask.png", **sent)
+            told = handlers.export("mask.png", **sent)
         elif question.how == "board":
-            told = explore.run(**sent)
+            told = handlers.run(**sent)
         else:
-            told = {"mask": True, "run": json.loads(json.dumps(explore.session.run(explore.ask(sent).request).as_dict()))}
+            told = {"mask": True, "run": json.loads(json.dumps(handlers.session.run(handlers.ask(sent).request).as_dict()))}
         if "error" in told:
             raise ValueError(f"{question} has no answer: {told['error']}")
         out.append(digest(question, told))
