@@ -63,9 +63,15 @@ class Visitor:
         return self._ask("GET", f"/gradio_api/file={quote(path)}")
 
     def _ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
-        self._http.request(method, path, body, dict(headers or {}))
-        answer = self._http.getresponse()
-        told = answer.read()
+        # A connection each: the server closes one that idles while its visitor thinks.
+        try:
+            self._http.request(method, path, body, dict(headers or {}))
+            answer = self._http.getresponse()
+            told = answer.read()
+        except http.client.HTTPException as error:
+            raise ValueError(f"{method} {path[:60]} was not answered: {error!r}") from error
+        finally:
+            self._http.close()
         if answer.status != 200:
             raise ValueError(f"{method} {path[:60]} was answered {answer.status}: {told[:200].decode('utf-8', 'replace')}")
         return told
