@@ -125,3 +125,10 @@ def test_the_bill():
 
 def test_counts_stay_exact_at_7b():
     assert flops.macs_per_layer(320, 4096, 11008) == 4 * 320 * 4096**2 + 2 * 320**2 * 4096 + 3 * 320 * 4096 * 11008
+
+
+def test_layers_that_were_not_run_are_not_billed() -> None:
+    one, two, three = (flops.macs_per_layer(n + 3, 8, 16) for n in (4, 5, 6))
+    assert flops.cost([4, 5, 6], 3, 8, 16, skipped=1).macs == one + two
+    assert flops.cost([4, 5, 6], 3, 8, 16).macs == one + two + three
+    assert flops.cost([4, 5, 6], 3, 8, 16).guide_macs == 0

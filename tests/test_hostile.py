@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from csp.bench.hostility import cases, library, values, watch
 from csp.bench.hostility.cases import Case, Wrong
 from csp.forcing import check_force
 from csp.models.prompt import WordPrompt
+from csp.models.sam import sam_sizes
 from csp.samples import FolderSource
 from csp.types import Request
 
@@ -203,6 +205,16 @@ def test_a_tokenizer_that_is_none_is_told(tmp_path: Path) -> None:
         WordPrompt(tmp_path / "tokenizer.json", {})
 
 
+def test_a_prompt_is_lists_of_tokens(park_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"lists of tokens sys, usr and out, usr is \[\{\}\]"):
+        WordPrompt(park_folder / "tokenizer.json", {"sys": ["<s>"], "usr": [{}], "out": []})  # type: ignore[list-item]
+
+
+def test_sams_sizes_are_held_by_name() -> None:
+    with pytest.raises(ValueError, match="encoder among the sizes of SAM must hold sizes by name, got"):
+        sam_sizes({"encoder": [1]})
+
+
 def test_errors_of_forcing_are_cut() -> None:
     with pytest.raises(ValueError) as told:  # noqa: PT011 - the length is what is asked about
         check_force({"x" * 100_000: {}}, ["pruning"], 64)
@@ -225,3 +237,20 @@ def test_a_listing_names_files_of_its_folder(tmp_path: Path, place: str) -> None
 def test_wrong_is_no_value_error() -> None:
     """Else the library's own refusals would hide a finding."""
     assert not issubclass(Wrong, ValueError)
+
+
+def test_nothing_unpickles() -> None:
+    """Tensors are loaded as such, arrays without objects, YAML as data; training's own cache, which nobody sends, aside."""
+    found = []
+    for file in [ROOT / "app.py", *sorted((ROOT / "csp").rglob("*.py"))]:
+        if file == ROOT / "csp/park/training/data.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            given = {word.arg: ast.unparse(word.value) for word in node.keywords} if isinstance(node, ast.Call) else {}
+            runs = name.endswith(("pickle.load", "pickle.loads", "Unpickler", "marshal.loads", "yaml.load", "joblib.load"))
+            runs |= name == "torch.load" and given.get("weights_only") != "True"
+            runs |= given.get("allow_pickle", "False") != "False" or name in ("eval", "exec")
+            if runs:
+                found.append(f"{file.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)[:80]}")
+    assert found == []

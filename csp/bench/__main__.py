@@ -30,6 +30,7 @@ KINDS = {
     "hostile": "hostile",
     "class": "classroom",
     "visits": "growth",
+    "mutants": "mutants",
 }
 """Modules of this folder by the names of their kinds."""
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from csp.checks import shorten
 from csp.models import quantize as bits
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from csp.models.common_space import CommonSpace
@@ -163,7 +164,7 @@ def build_clip(
             lambda: CLIPVisionModel(CLIPVisionConfig(**{n: settings[n] for n in names if n in settings}))
         )
     except Exception as error:  # each field has a validator of its own, which raises what it likes
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = shorten(str(error), 90) or type(error).__name__
         raise ValueError(f"{folder / 'config.json'} does not describe a CLIP tower ({why}): fetch it again") from error
     state = inside or {}
     for name, tensor in () if inside else tensors(folder):

@@ -94,6 +94,8 @@ def build_decoder(config: PreTrainedConfig) -> Any:
         return on_meta(lambda: made._from_config(config, attn_implementation="sdpa" if made._supports_sdpa else "eager"))
     except KeyError as error:  # an activation, a kind of rotary scaling
         raise ValueError(f"config.json asks for {error}, which transformers does not have: fetch it again") from error
+    except AssertionError as error:  # torch's own checks of sizes
+        raise ValueError(f"config.json asks for sizes that do not fit together ({error}): fetch it again") from error
 
 
 def revive(llm: Any, device: torch.device) -> None:

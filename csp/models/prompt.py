@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
-from csp.checks import shorten
+from csp.checks import shorten, shown
 from csp.types import Template
 
 MAX_QUERY = 512
@@ -157,6 +157,10 @@ class WordPrompt:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # what tokenizers raises is of no narrower kind
             raise ValueError(f"{file} is no tokenizer ({shorten(str(error), 160)}): fetch it again") from error
+        for part in ("sys", "usr", "out"):
+            words = template.get(part)
+            if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+                raise ValueError(f"the prompt needs lists of tokens sys, usr and out, {part} is {shown(words)}")
         self.template = template
         self.seg_id = self._id(SEG)
         self.unk_id = self._id("<unk>")

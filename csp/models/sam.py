@@ -104,7 +104,9 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
     fields: dict[str, Any] = {}
     for key, value in source.items():
         if key in _NESTED:
-            fields |= {_NESTED[key].get(inner, inner): v for inner, v in value.items()}
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{key} among the sizes of SAM must hold sizes by name, got {value!r:.40}")
+            fields |= {_NESTED[key].get(str(inner), str(inner)): v for inner, v in value.items()}
         else:
             fields[_FLAT.get(key, key)] = value
     unknown = sorted(set(fields) - set(SamSizes.__dataclass_fields__))
@@ -117,7 +119,8 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
     for name, value in (fields | listed).items():
         default = getattr(SamSizes(), name)
         kind = (int, float) if isinstance(default, float) else type(default)
-        if not isinstance(value, kind) or (isinstance(default, int) and not isinstance(default, bool) and value < 1):
+        fits = isinstance(value, kind) and all(isinstance(each, int | float) for each in listed.get(name, ()))
+        if not fits or (isinstance(default, int) and not isinstance(default, bool) and value < 1):
             raise ValueError(f"{name} among the sizes of SAM must be like {default!r}, got {value!r:.40}")
     sizes = SamSizes(**(fields | listed))
     if sizes.image_size % sizes.patch_size:

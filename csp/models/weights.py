@@ -228,7 +228,8 @@ def read_json(file: Path) -> dict[str, Any]:
         check_fetched(file)
         raise ValueError(f"{file} is not JSON ({error}): fetch it again") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{file} must hold an object of names and values, got {type(found).__name__}: fetch it again")
+        kind = "null" if found is None else type(found).__name__
+        raise ValueError(f"{file} must hold an object of names and values, got {kind}: fetch it again")
     return found
 
 

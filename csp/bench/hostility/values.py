@@ -208,7 +208,7 @@ def image_file(lot: Lot) -> tuple[str, bytes]:
         more |= {"exif": exif}
     try:
         image.save(out, kind, **more)
-    except (OSError, ValueError, KeyError, struct.error):
+    except (OSError, ValueError, KeyError, RuntimeError, struct.error):
         # Pillow itself will not write such a one.
         image.convert("RGB").save(out, "PNG")
         kind, mode = "PNG", "RGB"
