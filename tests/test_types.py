@@ -152,6 +152,7 @@ RUN_KEYS = {
 
 def test_the_run_in_words_has_every_key_that_the_documents_name():
     told = make_result().as_dict()
+    assert [stage["layers"] for stage in told["stages"]] == [[0, 1], [1, 3]]
     keys = set(told)
     for part in ("request", "layout", "stages", "cost"):
         keys |= {f"{part}.{name}" for name in (told[part][0] if part == "stages" else told[part])}

@@ -77,7 +77,11 @@ class Events(Page):
             return junk(lot)
         lines = value.splitlines()
         at = int(lot.integers(len(lines)))
-        lines[at] = json.dumps(changed(json.loads(lines[at]), lot))
+        try:
+            lines[at] = json.dumps(changed(json.loads(lines[at]), lot))
+        except ValueError:
+            # It was damaged before.
+            return junk(lot)
         text = "\n".join(lines)
         return damaged(text.encode("utf-8", "replace"), lot).decode(errors="replace") if lot.integers(5) == 0 else text
 
