@@ -29,11 +29,11 @@ class Watched(Session):
 
     def __init__(self, wait: float = 0.0) -> None:
         super().__init__(csp.load(DATA / "sa2va-tiny", sam=DATA / "sam2_config.json", device="cpu", dtype="float32", max_tiles=6))
-        self.results: list[Result] = []
+        self.answered: list[Result] = []
 
     def run(self, request: Request, fresh: bool = False) -> Result:
-        self.results.append(super().run(request, fresh))
-        return self.results[-1]
+        self.answered.append(super().run(request, fresh))
+        return self.answered[-1]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def see(browser: Browser, tiled: tuple[str, Any]) -> Iterator[Callable[[str], tu
         settle(page)
         ask(page, "the red ball")
         settle(page)
-        mine = [r for r in tiled[1].results if r.request.method == "csp" and r.request.image.shape[:2] == PICTURES[shape]]
+        mine = [r for r in tiled[1].answered if r.request.method == "csp" and r.request.image.shape[:2] == PICTURES[shape]]
         return page, mine[-1]
 
     yield on
