@@ -43,8 +43,14 @@ DOWN = "() => document.documentElement.scrollHeight - document.documentElement.c
 
 
 def hidden(page: Page, parts: dict[str, str]) -> dict[str, float]:
-    shares = {name: page.evaluate(SHARE, css) for name, css in parts.items()}
-    return {name: share for name, share in shares.items() if share < 1}
+    """Parts that are not wholly in sight, and the share that is, once nothing slides or fades any more."""
+    for _ in range(30):
+        shares = {name: page.evaluate(SHARE, css) for name, css in parts.items()}
+        less = {name: share for name, share in shares.items() if share < 1}
+        if not less:
+            break
+        page.wait_for_timeout(200)
+    return less
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 720, False), (1440, 900, True), (1920, 1080, False)])

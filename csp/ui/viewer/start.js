@@ -178,5 +178,13 @@ const shownAlone = async (data) => {
   }));
 };
 new ResizeObserver(() => layout()).observe($("main"));
-watch("value", () => (live ? (about.lent && sending.flying ? sending.settled(read()) : sending.arrive(read())) : arriveAlone(read())));
+let got = props.value;
+watch("value", () => {
+  if (!live) return arriveAlone(read());
+  // Gradio may tell a value again that it told before; what was shown since stays
+  if (props.value === got) return;
+  got = props.value;
+  if (about.lent && sending.flying) sending.settled(read());
+  else sending.arrive(read());
+});
 begin();
