@@ -199,6 +199,8 @@ def _parser() -> Parser:
     ran.add_argument("--query", action="append", metavar="TEXT", help="what to find in the --picture before it")
     ran.add_argument("--method", default="csp", help="any method, for the figures that show what they are given (default: csp)")
     ran.add_argument("--set", nargs="+", default=[], metavar="KNOB=VALUE", help="its setting, such as Nc=32 cluster=cls")
+    ran.add_argument("--preset", metavar="FILE", help="method and settings of a preset.json that csp.search wrote")
+    ran.add_argument("--head", help="a folder of csp.tune: the mask head tuned under a plan, drawn under the plan asked for")
     ran.add_argument("--seed", type=int, default=0, help="drives every lot that is drawn (default: 0)")
     ran.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     ran.add_argument("--clip", help="the vision tower's folder or hub id (default: what the model names)")
@@ -221,6 +223,8 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
     from csp import images
     from csp.checkpoints import load
     from csp.flags import method_of
+    from csp.methods import find, knobs
+    from csp.methods.found import read_preset
     from csp.park import scene
 
     pictures, queries = args.picture or [], args.query or []
@@ -239,13 +243,20 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
             has = ", ".join(dict.fromkeys(family for family, _, _ in drawn.queries))
             raise ValueError(f"scene {number} has no query of the family {args.family!r}; it has {has}")
         asked.append((drawn.image, found[1], found[2]))
-    method = method_of(args.method, given) if args.method != CSP_NAME else None
+    name = args.method
+    if args.preset is not None:
+        preset = read_preset(args.preset)
+        if args.method not in (CSP_NAME, preset.method):
+            raise ValueError(f"--method is {args.method} and the preset's {preset.method}: leave one of them out")
+        known, name = {knob.name: knob for knob in knobs(find(preset.method))}, preset.method
+        given = {key: known[key].as_text(value) for key, value in (preset.knobs or {}).items()} | given
+    method = method_of(name, given) if name != CSP_NAME else None
     if method is not None and not FIGURES[figure].open:
         fit = ", ".join(name for name, kind in FIGURES.items() if kind.open)
         raise ValueError(f"figure {figure} shows LVLM_CSP's own stages, not those of {method.name}; --method is for {fit}")
     if method is None and given:
         method = method_of(CSP_NAME, {"cluster": "seg-first", **given})
-    model = load(args.model, clip=args.clip, sam=args.sam, device=args.device, max_tiles=args.max_tiles)
+    model = load(args.model, clip=args.clip, sam=args.sam, device=args.device, max_tiles=args.max_tiles, head=args.head)
     made = [runs(figure, model, image, query, method, args.seed) for image, query, _ in asked]
     return [result for row in made for result in row], [truth for _, _, truth in asked]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -272,6 +273,21 @@ def test_the_program_draws_any_method(model, tmp_path, monkeypatch):
     assert csp.figures.main([*flags, "--figure", "stages", "--out", str(out), "--keep", str(kept)]) == 0
     (run,) = [csp.Result.open(file) for file in kept.iterdir()]
     assert run.request.method == "fastv" and run.request.knobs["R"] == 5 and out.stat().st_size > 1000
+
+
+def test_a_preset_that_was_searched_for_is_drawn(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("csp.checkpoints.load", lambda *args, **more: model)
+    monkeypatch.setattr("csp.images.read", lambda path: np.zeros((60, 80, 3), np.uint8))
+    preset, kept = tmp_path / "preset.json", tmp_path / "runs"
+    preset.write_text(json.dumps({"method": "csp", "knobs": {"Lc": 1, "Nc": 9, "Ls": 2, "Np": 7, "cluster": "cls"}}))
+    asked = ["--picture", "a.png", "--query", "the red ball", "--preset", str(preset), "--out", str(tmp_path / "f.svg")]
+    assert csp.figures.main([*asked, "--figure", "stages", "--set", "Np=5", "--keep", str(kept)]) == 0
+    (run,) = [csp.Result.open(file) for file in kept.iterdir()]
+    assert {name: run.request.knobs[name] for name in ("Lc", "Nc", "Ls", "Np", "cluster")} == {
+        "Lc": 1, "Nc": 9, "Ls": 2, "Np": 5, "cluster": "cls",
+    }  # fmt: skip
+    assert csp.figures.main([*asked, "--method", "fastv"]) == 2
+    assert "the preset's csp" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("method", "columns"), [({"Lc": 0, "Ls": 2}, 5), ({"Lc": 2, "Ls": 0}, 10)])
