@@ -184,20 +184,22 @@ class Session:
 
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
         """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
-        tiles), counts beyond them are all it has, and a note.
+        tiles), counts beyond them are all it has, and a note. Another note where the mask head was tuned under another plan.
         """
         method = named(request.method, request.knobs)
+        tuned = getattr(self.model, "tuned_under", None)
+        notes = () if tuned in (None, method) else (f"the mask head was tuned under {tuned}, not under this plan",)
         N = self.model.tokens(request.image)
         if N == self.model.N:
-            return method, ()
+            return method, notes
         beyond = {
             knob.name: N
             for knob in knobs(method)
             if knob.high == "N" and isinstance(value := getattr(method, knob.name), int) and N < value <= self.model.N
         }
-        notes = (f"this picture makes {N} image tokens: {', '.join(beyond)} taken as {N}",) if beyond else ()
+        fewer = (f"this picture makes {N} image tokens: {', '.join(beyond)} taken as {N}",) if beyond else ()
         changed: Any = replace(method, **beyond) if beyond else method
-        return changed, notes
+        return changed, (*fewer, *notes)
 
     def forecast(self, method: str, knobs: Mapping[str, Any], N_text: int) -> Forecast:
         """What a method's plan will cost, before a layer runs. Raises ValueError where it will not run."""

@@ -128,7 +128,8 @@ def attach(model: Any, folder: str | Path) -> dict[str, Any]:
     if "score" in card:
         model.mask_head = ScoreFitted(model.mask_head, *map(float, card["score"]))
     if card["method"] in METHODS:
-        model.methods = partial(_unless_given, model.methods, build(METHODS[card["method"]], _listed(card["knobs"])))
+        model.tuned_under = build(METHODS[card["method"]], _listed(card["knobs"]))
+        model.methods = partial(_unless_given, model.methods, model.tuned_under)
     return card
 
 

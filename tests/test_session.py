@@ -241,3 +241,12 @@ def test_a_plan_that_was_searched_for_stands_beside_the_papers(park_folder: Path
     file.write_text(json.dumps({"method": "csp", "knobs": {"Lc": 1, "Nc": 900, "Ls": 1, "Np": 4}}))
     with pytest.raises(ValueError, match=r"Nc must be in 1\.\.64"):
         Session(model, found=[read_preset(file)])
+
+
+def test_a_head_under_another_plan_is_told(session: Session, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = find("csp")(Lc=1, Ls=1, Nc=16, Np=8)
+    monkeypatch.setattr(session.model, "tuned_under", own)
+    request = Request(picture, "a dog", "csp", {name: getattr(own, name) for name in ("Lc", "Ls", "Nc", "Np")})
+    assert session.run(request).notes == ()
+    (note,) = session.run(replace(request, knobs={**request.knobs, "Np": 9})).notes
+    assert note == f"the mask head was tuned under {own}, not under this plan"

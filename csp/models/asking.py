@@ -35,11 +35,12 @@ class Options(TypedDict, total=False):
 class Segmenter(Parts):
     """A model that can be asked. `methods` makes a plan of what `segment` is given as its method, for N image tokens and L
     layers, and a default one of None; up to `prefix_bytes` of keys and values are kept
-    for `segment(..., reuse=True)`.
+    for `segment(..., reuse=True)`. `tuned_under` is the plan that the mask head was tuned under, None where it was not.
     """
 
     def __init__(self, methods: Methods, prefix_bytes: int = PREFIX_BYTES):
         self.methods = methods
+        self.tuned_under: Any = None
         self.prefixes = Prefixes(prefix_bytes)
 
     @overload
