@@ -159,3 +159,17 @@ def test_the_menu_leads_to_paper_code_notebooks_and_licences(page: Page, tmp_pat
     menu(page)
     expect(box.get_by_role("button", name="methods/fastv.py")).to_be_visible()
     assert data(page, "state") == "done"
+
+
+def test_a_first_visit_travels_in_a_megabyte(visit):
+    page = visit()
+    network = page.context.new_cdp_session(page)
+    travelled: list[float] = []
+    network.on("Network.loadingFinished", lambda event: travelled.append(event["encodedDataLength"]))
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.reload()
+    expect(page.locator(".csp-viewer[data-run]")).to_be_attached()
+    settle(page)
+    assert len(travelled) > 20, "the page and its scripts were seen"
+    assert sum(travelled) <= 2**20
