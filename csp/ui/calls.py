@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from csp.ui.bodies import hand_on, read
+
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 PATH = "/gradio_api/call/run"
 
@@ -22,24 +24,9 @@ class Completed:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith(PATH):
             await self.app(scope, receive, send)
             return
-        parts, more = [], True
-        while more:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            more = message["type"] == "http.request" and message.get("more_body", False)
-        body = self._completed(b"".join(parts))
-        length = [(b"content-length", str(len(body)).encode())]
-        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"content-length"] + length}
-        sent = False
-
-        async def whole() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, whole, send)
+        body = await read(receive)
+        if body is not None:
+            await hand_on(self.app, scope, receive, send, self._completed(body))
 
     def _completed(self, body: bytes) -> bytes:
         """The body with every value in its place; what is no such call is left to be refused as it came."""

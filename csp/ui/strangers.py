@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from csp.ui.bodies import hand_on, read
 from csp.ui.calls import PATH
 from csp.ui.guard import refuse
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 NO_EVENT = "there is no such event: it has been told already, or never was; send the call again"
 
@@ -39,14 +40,9 @@ class Strangers:
             await self._streamed(scope, receive, send)
 
     async def _told(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parts, more = [], True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            parts.append(message.get("body", b""))
-            more = message.get("more_body", False)
-        body = b"".join(parts)
+        body = await read(receive)
+        if body is None:
+            return
         try:
             told = json.loads(body)
             changed = _unmarked(told)
@@ -58,20 +54,7 @@ class Strangers:
             words = f"a call of /run lists at least {self.least} values in data, got {len(data)}: see docs/http.md"
             await refuse(send, 400, words)
             return
-        if changed:
-            body = json.dumps(told).encode()
-            length = [(b"content-length", str(len(body)).encode())]
-            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"content-length"] + length}
-        sent = False
-
-        async def whole() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, whole, send)
+        await hand_on(self.app, scope, receive, send, json.dumps(told).encode() if changed else body)
 
     async def _streamed(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
