@@ -121,7 +121,7 @@ def _room(run: Run):  # type: ignore[no-untyped-def]
 def segmenter(run: Run) -> None:
     from csp.park.training.seeing import train_segmenter
 
-    train_segmenter(_pool(run), run.time("segmenter"), run.work / "segmenter.pt", run.seed)
+    train_segmenter(_pool(run), run.time("segmenter"), run.work / "segmenter.pt", run.seed, start=SHIPPED)
 
 
 def tower(run: Run) -> None:

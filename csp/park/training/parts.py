@@ -18,7 +18,7 @@ SAM: dict[str, Any] = {
     "image_size": 224,
     "patch_size": 8,
     "encoder": dict(
-        embed_dim=128,
+        embed_dim=96,
         depth=4,
         num_heads=4,
         window_size=7,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import csp
 from csp.models.clip import CLIP_MEAN, CLIP_STD
 from csp.models.sam import PIXEL_MEAN, PIXEL_STD
 from csp.park.training import parts, segmenter, vision
@@ -38,10 +39,17 @@ def targets(areas: np.ndarray, how_many: int, g: np.random.Generator) -> list[np
     return [g.choice(len(areas), size=min(int(n), len(areas)), replace=False, p=odds) for n in sizes]
 
 
+def _knowing(folder: Path) -> dict[str, Tensor]:
+    """What a park model's SAM knows of things and edges: all but its prompt side, which is fixed and differs between models."""
+    sam = csp.load(folder, device="cpu", dtype=torch.float32).mask_head.sam
+    return {name: tensor for name, tensor in sam.state_dict().items() if not name.startswith("prompt_encoder.")}
+
+
 def train_segmenter(
-    pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5, peak: float = 1.2e-3
+    pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5, peak: float = 6e-4,
+    start: Path | None = None,
 ) -> None:  # fmt: skip
-    """SAM, told places and nothing else; goes on from `out` where it is there."""
+    """SAM, told places and nothing else; goes on from `out` where it is there, else from the SAM of the model in `start`."""
     clock = Clock(minutes, peak, out.with_suffix(".log"))
     torch.manual_seed(seed + clock.steps)
     g = np.random.default_rng([seed, clock.steps])
@@ -52,6 +60,8 @@ def train_segmenter(
         saved = torch.load(out, weights_only=True)
         model.load_state_dict(saved["sam"])
         helper.load_state_dict(saved["helper"])
+    elif start is not None:
+        model.load_state_dict(_knowing(start), strict=False)
     known = of_pool(pool, code_table())
     everything = [p for p in [*model.parameters(), *helper.parameters()] if p.requires_grad]
     optimiser = _adam([{"params": everything}])
