@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--proxy", action="store_true", help="a proxy stands before the page: believe its headers, any host name")
+    threads = "of torch (default: as many as processors, or as the container grants); share them out where several pages run"
+    parser.add_argument("--threads", type=int, help=threads)
     parser.add_argument("--mcp", action="store_true", help="offer the page's endpoint to agents as a tool (MCP)")
     args = parser.parse_args(argv)
     # A Space is always behind the hub's.
@@ -44,9 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1" if proxy else "")
-    from csp.ui import check_address, leaving_cleanly, own_folder
+    from csp.checks import check_integer
+    from csp.ui import check_address, cores, leaving_cleanly, own_folder
 
     try:
+        # Read by torch when it is imported, as is the waiting above.
+        if args.threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(check_integer("--threads", args.threads, 1, 512))
+        elif fitted := cores.fitted():
+            os.environ.setdefault("OMP_NUM_THREADS", str(fitted))
         check_address(args.host, args.port)
         with leaving_cleanly():
             os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))

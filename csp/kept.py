@@ -11,10 +11,15 @@ from csp.models.cache import picture_key
 from csp.types import Request, Result
 
 
-def key_of(request: Request, method: object) -> str:
-    """What decides about a result: equal keys, equal results."""
-    asked = (request.query, request.seed, _plain(request.force), request.seg_mode, request.template)
+def common_of(request: Request, method: object) -> str:
+    """What decides about a result beside the query: one batch can answer all that have it in common."""
+    asked = (request.seed, _plain(request.force), request.seg_mode, request.template)
     return f"{picture_key(request.image)} {method!r} {asked!r}"
+
+
+def key_of(common: str, query: str) -> str:
+    """What decides about a result: equal keys, equal results."""
+    return f"{common} {query!r}"
 
 
 def _plain(value: Any) -> Any:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from csp import images
+from csp.batches import Batches, note
 from csp.checkpoints import suited as suited
 from csp.checks import check_integer
 from csp.flops import cost
-from csp.kept import bytes_of, key_of
+from csp.kept import bytes_of, common_of, key_of
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
 from csp.methods.found import read_preset as read_preset
 from csp.methods.presets import SHAPES, Preset
@@ -29,7 +30,7 @@ from csp.types import Cost, Request, Result
 
 KEPT_BYTES = 128 * 2**20
 TOGETHER = 8
-"""Runs of one turn, where one question is asked with many changes."""
+"""Runs of one turn, where one question is asked with many changes or many ask about one picture."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Session:
         self.model, self._found = model, tuple(found)
         self.results: ByteCache[Result] = ByteCache(kept_bytes)
         self.turns = Turns()
+        self.batches = Batches()
 
     @property
     def card(self) -> ModelCard:
@@ -156,31 +158,49 @@ class Session:
         anything slow.
 
         The same request of anybody is run once: results are kept by what was asked, within `kept_bytes`, their milliseconds
-        those of the run that was made. ``fresh``: run it now whatever is kept, to be timed, and keep nothing.
+        those of the run that was made. Who waits with another query for the same plan on the same picture is answered in the
+        same batch, equal to a run alone up to rounding, and told so in a note. ``fresh``: run it now and alone whatever is
+        kept, to be timed, and keep nothing.
         """
         method, notes = self._within(request)
-        key = "" if fresh else key_of(request, method)
+        common = "" if fresh else common_of(request, method)
+        key = "" if fresh else key_of(common, request.query)
         kept = self.results.get(key)
         if kept is not None:
             return kept
-        with self.turns.take():
-            # Who asked the same a moment before has been answered by now.
+        # What a model writes by itself it writes one after another.
+        joins = common if request.seg_mode == "teacher" else ""
+        with self.batches.waiting(joins, request.query), self.turns.take():
+            # Who asked the same a moment before, or waited beside another, has been answered by now.
             kept = self.results.get(key)
             if kept is not None:
                 return kept
-            result = self.model.segment(
-                request.image,
-                request.query,
-                method,
-                seed=request.seed,
-                force=request.force,
-                seg_mode=request.seg_mode,
-                template=request.template,
-            )
-            result = replace(result, notes=(*result.notes, *notes)) if notes else result
+            queries = [request.query, *self.batches.others(joins, request.query, TOGETHER - 1)]
+            try:
+                results = self._segment(request, method, queries, notes)
+            except ValueError:
+                if len(queries) == 1:
+                    raise
+                # Of a query that will not do, whoever asked it is told.
+                queries = queries[:1]
+                results = self._segment(request, method, queries, notes)
             if not fresh:
-                self.results.put(key, result, bytes_of(result))
-        return result
+                self._keep(common, queries, results)
+        return results[0]
+
+    def _segment(self, request: Request, method: Method, queries: Sequence[str], notes: tuple[str, ...]) -> list[Result]:
+        """A request with each of these queries, one by itself or all in one batch; each with these notes."""
+        how: dict[str, Any] = {name: getattr(request, name) for name in ("seed", "force", "seg_mode", "template")}
+        if len(queries) == 1:
+            results = [self.model.segment(request.image, queries[0], method, **how)]
+        else:
+            results = self.model.segment(request.image, list(queries), method, **how)
+            notes = (*notes, note(len(queries) - 1))
+        return [replace(result, notes=(*result.notes, *notes)) for result in results] if notes else results
+
+    def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> None:
+        for query, result in zip(queries, results, strict=True):
+            self.results.put(key_of(common, query), result, bytes_of(result))
 
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
         """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
@@ -240,10 +260,16 @@ class Session:
         """A request with each of these queries in place of its own; several share what they can. Raises ValueError as `run`."""
         if len(queries) == 1:
             return [self.run(replace(request, query=queries[0]))]
-        method = named(request.method, request.knobs)
-        how: dict[str, Any] = {name: getattr(request, name) for name in ("seed", "force", "seg_mode", "template")}
-        with self.turns.take():
-            return self.model.segment(request.image, list(queries), method, **how)
+        method, notes = self._within(request)
+        common = common_of(request, method)
+        known = {query: self.results.get(key_of(common, query)) for query in dict.fromkeys(queries)}
+        new = [query for query, kept in known.items() if kept is None]
+        if new:
+            with self.turns.take():
+                results = self._segment(request, method, new, notes)
+            self._keep(common, new, results)
+            known.update(zip(new, results, strict=True))
+        return [result for query in queries if (result := known[query]) is not None]
 
     def dense(self, request: Request) -> Result:
         """The same picture and query with every image token in every layer; no lot is drawn, so that it is one for all seeds."""

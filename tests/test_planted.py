@@ -92,7 +92,7 @@ def test_several_queries_are_asked_as_one_is(picture: np.ndarray) -> None:
     knobs = {"Lc": 1, "Nc": 4, "Ls": 1, "Np": 2, "cluster": "random"}
     asked = Request(picture, "", "csp", knobs, seed=5, force={"pruning": {"keep": [3]}}, template="chat")
     for run, words in zip(session.run_all(asked, ["a dog", "the red ball"]), ("a dog", "the red ball"), strict=True):
-        alone = session.run(replace(asked, query=words))
+        alone = session.run(replace(asked, query=words), fresh=True)
         assert run.as_dict()["request"] == alone.as_dict()["request"] and run.request.template == "chat"
         assert run.trace.forced == alone.trace.forced and 3 in run.trace.stages[-1].patches
         np.testing.assert_array_equal(run.trace.stages[0].patches, alone.trace.stages[0].patches)

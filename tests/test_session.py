@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +174,75 @@ def test_equal_requests_of_many_are_run_once(model: Lisa, picture: np.ndarray, m
         for name, value in change.items():
             told = getattr(other.request, name)
             assert np.array_equal(told, value) if name == "image" else name == "knobs" or told == value
+
+
+def waiting_together(session: Session, asked: list[Request]) -> list[Any]:
+    """Results, or errors, of requests that all wait before the first of them is run."""
+
+    def one(request: Request) -> Any:
+        try:
+            return session.run(request)
+        except ValueError as error:
+            return error
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        with session.turns.take():
+            told = []
+            for i, request in enumerate(asked):
+                told.append(pool.submit(one, request))
+                while session.turns.waiting < i + 2:
+                    time.sleep(0.001)
+        return [each.result() for each in told]
+
+
+def test_who_waits_with_another_query_is_answered_in_the_same_batch(
+    model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("csp.session.TOGETHER", 3)
+    session, ran = Session(model), []
+    segment = type(model).segment
+    monkeypatch.setattr(type(model), "segment", lambda self, *args, **more: ran.append(args[1]) or segment(self, *args, **more))
+    first = Request(picture, "a dog", "csp", SMALL | {"cluster": "random"}, seed=3, force={"pruning": {"keep": [5]}})
+    words = ["a dog", "the red ball", "you sit down", "a dog", "i want rain"]
+    asked = [replace(first, query=query, image=picture.copy()) for query in words]
+    # Nothing of these joins the others: another lot, another plan, another picture, nothing forced.
+    apart = [{"seed": 4}, {"knobs": SMALL}, {"image": picture[::-1].copy()}, {"force": None}]
+    results = waiting_together(session, asked + [replace(first, **change) for change in apart])
+    assert ran == [["a dog", "the red ball", "you sit down"], "i want rain", *["a dog"] * 4]
+    assert results[0] is results[3] and results[0] is not results[5]
+    told = ["answered in one batch with 2 other queries on this picture: its milliseconds are a share of the batch's"]
+    for result, request, batched in zip(results, asked, (True, True, True, True, False), strict=False):
+        alone = session.run(request, fresh=True)
+        assert result.request.query == request.query and result.request.force == request.force
+        assert [note for note in result.notes if note not in alone.notes] == told * batched
+        np.testing.assert_allclose(result.logits, alone.logits, atol=1e-4)
+        for ours, theirs in zip(result.trace.stages, alone.trace.stages, strict=True):
+            np.testing.assert_array_equal(ours.patches, theirs.patches)
+
+
+def test_one_of_a_batch_that_will_not_do_is_told_and_the_others_are_answered(model: Lisa, picture: np.ndarray) -> None:
+    session = Session(model)
+    asked = [Request(picture, query, "csp", SMALL) for query in ("a dog", "\x07", "the red ball")]
+    dog, bell, ball = waiting_together(session, asked)
+    assert isinstance(bell, ValueError) and "control character" in str(bell)
+    assert (dog.request.query, ball.request.query) == ("a dog", "the red ball")
+
+
+def test_several_queries_are_bounded_and_kept_as_one_is(
+    model: Lisa, session: Session, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Request(picture, "", "csp", SMALL)
+    one = session.run(replace(asked, query="a dog"))
+    again, ball, twice = session.run_all(asked, ["a dog", "the red ball", "the red ball"])
+    assert again is one and ball is twice and session.run(replace(asked, query="the red ball")) is ball
+    # A picture that makes fewer tokens than the largest: what is beyond them is all it has.
+    monkeypatch.setattr(type(model), "tokens", lambda *_: 32)
+    method, (note,) = session._within(replace(asked, knobs=SMALL | {"Nc": 48}))
+    assert method.Nc == 32  # type: ignore[attr-defined]
+    seen = []
+    monkeypatch.setattr(type(model), "segment", lambda self, image, queries, method, **_: seen.append(method) or [one] * 2)
+    few = session.run_all(replace(asked, knobs=SMALL | {"Nc": 48}), ["a dog", "a cat"])
+    assert [made.Nc for made in seen] == [32] and all(note in run.notes for run in few)
 
 
 def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:

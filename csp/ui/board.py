@@ -67,7 +67,8 @@ class Board:
         other.
         """
         if not isinstance(sent, Mapping):
-            return {"error": f"{name} takes a mapping of settings, got {type(sent).__name__}: reload the page"}
+            got = "nothing" if sent is None else type(sent).__name__
+            return {"error": f"{name} takes a mapping of settings, got {got}: reload the page"}
         try:
             return getattr(self, name)(self.received(sent))
         except ValueError as error:

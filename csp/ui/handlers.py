@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from csp.batches import SHARED
 from csp.checks import check_choice, check_integer, check_orders
 from csp.reference import reference
 from csp.render import figures, typeset, views
@@ -267,6 +268,7 @@ class Handlers:
         cls = self.session.cls(result.request.image)
         objects = self._objects(asked.request)
         told = notes(result)
+        told += [f"the dense run: {words}" for words in dense.notes if words.startswith(SHARED)] if dense is not None else []
         if self.card.name == "park" and asked.scene is None:
             told.append(PARK_ONLY)
         things, names = (None, ()) if asked.scene is None else self.album.things(asked.scene)

@@ -1,0 +1,64 @@
+"""How many processors this process may use: those it is bound to, and no more than its container's share of time.
+
+torch counts the first and not the second: in a container that may use two of 64, 64 threads wait for each other.
+"""
+
+from __future__ import annotations
+
+import os
+from math import ceil
+from pathlib import Path, PurePosixPath
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+
+
+def bound() -> int:
+    """Processors that the system lets this process run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def granted(root: Path = CGROUPS, own: Path = OWN) -> int | None:
+    """Processors' worth of time that control groups grant (version 1 or 2), rounded up; None where nothing limits it."""
+    limits = [limit for folder in _folders(root, own) for limit in (_second(folder), _first(folder)) if limit is not None]
+    return max(1, ceil(min(limits))) if limits else None
+
+
+def fitted() -> int | None:
+    """Threads for torch where it would begin more than this process is granted; None where its own count will do."""
+    share = granted()
+    return share if share is not None and share < bound() else None
+
+
+def _folders(root: Path, own: Path) -> list[Path]:
+    """The groups that this process is in, up to the root: each of them may limit it."""
+    found = [root, root / "cpu"]
+    for line in _words(own).splitlines():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        place = PurePosixPath(path.lstrip("/"))
+        if ".." in place.parts or (number != "0" and "cpu" not in names.split(",")):
+            continue
+        base = root if number == "0" else root / "cpu"
+        found += [base / step for step in (place, *place.parents)]
+    return found
+
+
+def _second(folder: Path) -> float | None:
+    words = _words(folder / "cpu.max").split()
+    return _share(*words) if len(words) == 2 else None
+
+
+def _first(folder: Path) -> float | None:
+    return _share(_words(folder / "cpu.cfs_quota_us").strip(), _words(folder / "cpu.cfs_period_us").strip())
+
+
+def _share(quota: str, period: str) -> float | None:
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else None
+
+
+def _words(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeError):
+        return ""

@@ -1,0 +1,84 @@
+"""Threads fitted to what a process may use, as containers tell it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import app
+from csp.ui import cores
+
+ROOT = Path(__file__).parents[1]
+
+
+def groups(folder: Path, own: str, **files: str) -> tuple[Path, Path]:
+    for name, words in files.items():
+        file = folder / "groups" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(words)
+    (folder / "own").write_text(own)
+    return folder / "groups", folder / "own"
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "10000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {}, None),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000\n", "a/b/cpu.max": "max 100000\n"}, 3),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000\n", "a/b/cpu.max": "100000 100000\n"}, 1),
+        ("4:memory:/x\n3:cpu,cpuacct:/x\n", {"cpu/x/cpu.cfs_quota_us": "400000", "cpu/x/cpu.cfs_period_us": "100000"}, 4),
+        ("3:cpu,cpuacct:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("0::/../up\n", {"cpu.max": "rubbish\n"}, None),
+    ],
+)
+def test_what_control_groups_grant(tmp_path: Path, own: str, files: dict[str, str], expected: int | None) -> None:
+    assert cores.granted(*groups(tmp_path, own, **files)) == expected
+
+
+@pytest.mark.parametrize(("granted", "expected"), [(None, None), (1, 1), (2, 2), (3, 3), (4, None), (9, None)])
+def test_only_a_share_below_what_torch_would_take_is_told(
+    monkeypatch: pytest.MonkeyPatch, granted: int | None, expected: int | None
+) -> None:
+    monkeypatch.setattr(cores, "granted", lambda: granted)
+    monkeypatch.setattr(cores, "bound", lambda: 4)
+    assert cores.fitted() == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "told", "expected"),
+    [([], {}, "3"), ([], {"OMP_NUM_THREADS": "2"}, "2"), (["--threads", "5"], {"OMP_NUM_THREADS": "2"}, "5")],
+)
+def test_the_page_begins_with_as_many(
+    monkeypatch: pytest.MonkeyPatch, flags: list[str], told: dict[str, str], expected: str
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cores, "fitted", lambda: 3)
+    monkeypatch.setattr(app, "_serve", lambda *_: int(os.environ["OMP_NUM_THREADS"]))
+    monkeypatch.setattr("csp.ui.check_address", lambda *_: None)
+    assert app.main(flags) == int(expected)
+
+
+def test_torch_takes_them() -> None:
+    """The variable is there before torch is: nothing that the page needs to set it loads torch."""
+    lines = "import sys, os; import csp.ui, csp.ui.cores; assert 'torch' not in sys.modules; os.environ['OMP_NUM_THREADS'] = '1'"
+    lines += "; import torch; assert torch.get_num_threads() == 1"
+    subprocess.run([sys.executable, "-c", lines], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1000", "two"])
+def test_a_number_of_threads_that_will_not_do(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code: object = app.main(["--threads", value])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2 and "threads" in capsys.readouterr().err
