@@ -55,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ["OMP_NUM_THREADS"] = str(check_integer("--threads", args.threads, 1, 512))
         elif fitted := cores.fitted():
             os.environ.setdefault("OMP_NUM_THREADS", str(fitted))
+        cores.few_arenas()
         check_address(args.host, args.port)
         with leaving_cleanly():
             os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from csp import hub
-from csp.checks import check_choice, check_integer
+from csp.checks import check_choice, check_integer, check_mapping, shown
 from csp.methods import resolve
 from csp.models import quantize as bits
 from csp.models.asking import LisaSegmenter
@@ -80,7 +80,7 @@ def load(
     """
     folder = find(name)
     config = read_json(folder / "config.json")
-    own: dict[str, Any] = config.get("csp", {})
+    own = check_mapping("csp in config.json", config.get("csp"))
     target = pick_device(device)
     kind = pick_dtype(dtype if dtype is not None else own.get("dtype"), target)
     run_layers = BACKENDS[check_choice("backend", backend, tuple(BACKENDS))]
@@ -244,7 +244,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     kind = kinds.get(str(dtype).removeprefix("torch."))
     if kind is None:
-        raise ValueError(f"dtype must be one of {', '.join(kinds)}, got {dtype!r}")
+        raise ValueError(f"dtype must be one of {', '.join(kinds)}, got {shown(dtype)}")
     return kind
 
 

@@ -39,6 +39,13 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
+def check_mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """``value`` if it maps names to values; None is an empty one."""
+    if not isinstance(value, Mapping | None):
+        raise ValueError(f"{name} must map names to values, got {shown(value)}")
+    return value or {}
+
+
 MOST_FORCED = 16_384
 
 

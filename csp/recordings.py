@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from csp.checks import read_json
 from csp.render import overlays, views, words
@@ -25,6 +24,7 @@ INDEX = "index.json"
 SIDE = 160
 MOST_RUNS = 1000
 MOST_INDEX = 32 * 2**20
+MOST_NUMBER = 1e15
 PICTURE = "data:image/jpeg;base64,"
 
 
@@ -105,7 +105,8 @@ def _entry(row: Any) -> Entry | None:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    # A comparison takes whole numbers of any length, and NaN is within nothing.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MOST_NUMBER < value < MOST_NUMBER
 
 
 def read(folder: str | Path) -> tuple[list[Entry], list[str]]:

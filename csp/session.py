@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,11 +25,12 @@ from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, 
 from csp.methods.found import read_preset as read_preset
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
-from csp.models.cache import ByteCache
+from csp.models.cache import ByteCache, picture_key
 from csp.turns import Turns, long_work
 from csp.types import Cost, Request, Result
 
-KEPT_BYTES = 128 * 2**20
+KEPT_BYTES = 768 * 2**20
+"""Of answers: a class asks several hundred different questions in a lesson, 1.4 MB each on a park picture."""
 TOGETHER = 8
 """Runs of one turn, where one question is asked with many changes or many ask about one picture."""
 
@@ -94,6 +96,7 @@ class Session:
         self.results: ByteCache[Result] = ByteCache(kept_bytes)
         self.turns = Turns()
         self.batches = Batches()
+        self._pictures: WeakValueDictionary[str, np.ndarray] = WeakValueDictionary()
 
     @property
     def card(self) -> ModelCard:
@@ -185,7 +188,7 @@ class Session:
                 queries = queries[:1]
                 results = self._segment(request, method, queries, notes)
             if not fresh:
-                self._keep(common, queries, results)
+                results = self._keep(common, queries, results)
         return results[0]
 
     def _segment(self, request: Request, method: Method, queries: Sequence[str], notes: tuple[str, ...]) -> list[Result]:
@@ -198,9 +201,15 @@ class Session:
             notes = (*notes, note(len(queries) - 1))
         return [replace(result, notes=(*result.notes, *notes)) for result in results] if notes else results
 
-    def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> None:
-        for query, result in zip(queries, results, strict=True):
+    def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> list[Result]:
+        """Keep results; returns those that are kept."""
+        # One array for all that was asked about a picture, however often it was sent. Each is counted with it all the same.
+        sent = results[0].request.image
+        picture = self._pictures.setdefault(picture_key(sent), sent.base if isinstance(sent.base, np.ndarray) else sent)
+        kept = [replace(result, request=replace(result.request, image=picture)) for result in results]
+        for query, result in zip(queries, kept, strict=True):
             self.results.put(key_of(common, query), result, bytes_of(result))
+        return kept
 
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
         """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
@@ -267,7 +276,7 @@ class Session:
         if new:
             with self.turns.take():
                 results = self._segment(request, method, new, notes)
-            self._keep(common, new, results)
+            results = self._keep(common, new, results)
             known.update(zip(new, results, strict=True))
         return [result for query in queries if (result := known[query]) is not None]
 

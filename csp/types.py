@@ -165,7 +165,7 @@ class Result:
             "request": {
                 "query": request.query,
                 "method": request.method,
-                "knobs": dict(request.knobs),
+                "knobs": plain(request.knobs),
                 "seed": request.seed,
                 "model": request.model,
                 "force": plain(request.force),
@@ -173,11 +173,11 @@ class Result:
                 "template": request.template,
                 "image_size": list(request.image.shape[:2]),
             },
-            "layout": asdict(self.trace.layout),
+            "layout": plain(asdict(self.trace.layout)),
             "stages": stages,
             "forced": plain(self.trace.forced),
             "rank_layer": self.trace.rank_layer,
-            "cost": asdict(self.cost),
+            "cost": plain(asdict(self.cost)),
             "ms": dict(self.ms),
             "iou": self.iou.tolist(),
             "mask_pixels": int(self.mask.sum()),
@@ -194,7 +194,7 @@ class Result:
         if self.reference is not None:
             beside, rest["reference"] = reference.pack(self.reference)
             arrays |= beside
-        archive.write(path, arrays, {"request": request, **trace_meta, "cost": asdict(self.cost), **rest})
+        archive.write(path, arrays, {"request": request, **trace_meta, "cost": plain(asdict(self.cost)), **rest})
 
     @classmethod
     def open(cls, path: str | Path | IO[bytes]) -> Result:

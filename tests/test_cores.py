@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +67,16 @@ def test_the_page_begins_with_as_many(
     monkeypatch.setattr(app, "_serve", lambda *_: int(os.environ["OMP_NUM_THREADS"]))
     monkeypatch.setattr("csp.ui.check_address", lambda *_: None)
     assert app.main(flags) == int(expected)
+
+
+def test_the_memory_of_many_threads_is_kept_in_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(cores.ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *args: asked.append(args)))
+    cores.few_arenas()
+    assert asked == [(-8, 2)], "M_ARENA_MAX of glibc's malloc.h"
+    # A library that has no such choice is left as it is.
+    monkeypatch.setattr(cores.ctypes, "CDLL", lambda _: SimpleNamespace())
+    cores.few_arenas()
 
 
 def test_torch_takes_them() -> None:

@@ -57,6 +57,12 @@ def test_another_hosts_name_is_refused_on_loopback(url: str, name: str) -> None:
     assert "start it with --proxy" in json.loads(body)["error"]
 
 
+@pytest.mark.parametrize("name", ["[::1", "::1]", "[", "]["])
+def test_a_host_that_is_none_is_refused_in_words(url: str, name: str) -> None:
+    status, _, body = ask(url, Host=name)
+    assert status == 400 and "Host must be a name or an address" in str(body)
+
+
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST:1", "127.0.0.1:7860", "[::1]:7860"])
 def test_loopbacks_own_names_are_answered(url: str, name: str) -> None:
     assert ask(url, Host=name)[0] == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +18,13 @@ import numpy as np
 import pytest
 from serving import page
 
+import csp
+from csp import recordings
 from csp.bench import hostile
 from csp.bench.hostility import cases, library, values, watch
 from csp.bench.hostility.cases import Case, Wrong
 from csp.forcing import check_force
+from csp.methods import named
 from csp.models.prompt import WordPrompt
 from csp.models.sam import sam_sizes
 from csp.samples import FolderSource
@@ -209,6 +213,46 @@ def test_a_tokenizer_that_is_none_is_told(tmp_path: Path) -> None:
 def test_a_prompt_is_lists_of_tokens(park_folder: Path) -> None:
     with pytest.raises(ValueError, match=r"lists of tokens sys, usr and out, usr is \[\{\}\]"):
         WordPrompt(park_folder / "tokenizer.json", {"sys": ["<s>"], "usr": [{}], "out": []})  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"csp": [1]}, r"csp in config\.json must map names to values, got \[1\]"),
+        ({"csp": {"prompt": "aaaa"}}, r"the prompt in config\.json must map names to values, got 'aaaa'"),
+        ({"csp": {"dtype": [9.5] * 9000}}, r"dtype must be one of float32, bfloat16, float16, got \[9\.5.*…$"),
+        ({"architectures": 0.5, "hidden_size": 0}, "hidden_size must be a whole number from 1, got 0"),
+        ({"rope_theta": [1.0]}, r"rope_theta must be a number in 1\..*, got \[1\.0\]"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": "1"}}, "rope_theta must be a number in"),
+    ],
+)
+def test_a_config_that_will_not_do_is_told_in_a_line(
+    park_folder: Path, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(park_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ValueError, match=words) as told:
+        csp.load(folder, device="cpu", instances=False)
+    assert len(str(told.value)) < 400
+
+
+def test_names_that_no_system_takes_and_numbers_of_any_length(tmp_path: Path) -> None:
+    listing = tmp_path / "samples.jsonl"
+    listing.write_text(json.dumps({"image": "a" * 5000, "query": "a", "mask": "b.png"}))
+    with pytest.raises(ValueError, match=r"line 1 names the image 'a+…, which is not in"):
+        FolderSource(tmp_path)
+    row = {"file": "a.npz", "query": "", "model": "", "title": "", "alt": "", "thumb": recordings.PICTURE, "n_avg": 1.0, "N": 2}
+    for size, known in ((10, 1), (10**400, 0), (float("nan"), 0), (True, 0)):
+        (tmp_path / recordings.INDEX).write_text(json.dumps({"runs": [row | {"size": size}]}))
+        assert len(recordings.read_index(tmp_path)) == known
+
+
+@pytest.mark.parametrize("knobs", [7, "Nc", [["Nc", 3]]])
+def test_knobs_are_told_by_name(knobs: Any) -> None:
+    with pytest.raises(ValueError, match="knobs must map names to values, got"):
+        named("csp", knobs)
 
 
 def test_sams_sizes_are_held_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -243,6 +244,18 @@ def test_several_queries_are_bounded_and_kept_as_one_is(
     monkeypatch.setattr(type(model), "segment", lambda self, image, queries, method, **_: seen.append(method) or [one] * 2)
     few = session.run_all(replace(asked, knobs=SMALL | {"Nc": 48}), ["a dog", "a cat"])
     assert [made.Nc for made in seen] == [32] and all(note in run.notes for run in few)
+
+
+def test_what_is_kept_of_a_picture_is_one_array_however_often_it_was_sent(model: Lisa, picture: np.ndarray) -> None:
+    session = Session(model)
+    runs = [session.run(Request(picture.copy(), query, "csp", SMALL)) for query in ("a dog", "the red ball")]
+    runs += session.run_all(Request(picture.copy(), "", "csp", SMALL), ["you sit down", "i want rain"])
+    assert len({id(run.request.image.base) for run in runs}) == 1 and len(session.results) == 4
+    np.testing.assert_array_equal(runs[-1].request.image, picture)
+    session.results.clear()
+    del runs
+    gc.collect()
+    assert not len(session._pictures), "nothing of a picture stays when its answers went"
 
 
 def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:

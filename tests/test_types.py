@@ -164,6 +164,15 @@ def test_the_run_in_words_has_every_key_that_the_documents_name():
         assert f"`{key.rpartition('.')[2]}`" in documented, key
 
 
+def test_the_run_in_words_holds_what_every_writer_of_json_knows():
+    """Gradio's writes a named tuple as a text."""
+    left = [make_result().as_dict()]
+    while left:
+        value = left.pop()
+        assert type(value) in (dict, list, str, int, float, bool, type(None)), value
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
 def test_records_cannot_be_written_to():
     result = make_result()
     for array in (

@@ -149,6 +149,26 @@ def test_calls_that_no_board_made_are_answered_in_words(
 NAN = float("nan")
 
 
+@pytest.mark.parametrize("path", ["cancel", "reset", "run/predict", "run/run", "call/run", "queue/join"])
+@pytest.mark.parametrize(
+    "sent", [{"data": NAN}, {"session_hash": float("inf"), "data": [NAN]}, {"fn_index": {"a": NAN}}, {"data": [1]}, [NAN], None]
+)
+def test_calls_of_gradios_own_routes_that_will_not_do_are_refused_in_words(
+    served: tuple[str, FakeSession], capfd: pytest.CaptureFixture[str], path: str, sent: object
+) -> None:
+    answer = Visitor(served[0], "stranger").post(f"/gradio_api/{path}", sent).getresponse()
+    told = json.loads(answer.read())["detail"]
+    assert 400 <= answer.status < 500 and isinstance(told, str) and len(told) < 300
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_nothing_runs_beside_the_queue(served: tuple[str, FakeSession]) -> None:
+    url, session = served
+    before = len(session.requests)
+    answer = Visitor(url, "hasty").post("/gradio_api/run/run", {"data": [None] * 13}).getresponse()
+    assert answer.status == 404 and "queue" in json.loads(answer.read())["detail"] and len(session.requests) == before
+
+
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "place"])
 def test_odd_numbers_and_names_are_answered_in_words(
     served: tuple[str, FakeSession], capfd: pytest.CaptureFixture[str], function: str

@@ -2,14 +2,14 @@
 
 Each visitor opens the page, then asks one question after another with pauses of exponential length between: board runs,
 downloads, and calls of the endpoint, on scenes and pictures of their own, with several methods and settings. Every question
-is answered beforehand by the same model in this process, and a visitor's answer must equal that, number for number. Questions
-come back: how many had been asked before is told, and times of those asked for the first time are told apart.
+is answered beforehand by the same model in this process, and a visitor's answer must equal that, number for number (to rounding
+where it was made in one batch with others). Questions come back: how many had been asked before is told, and times of those
+asked for the first time are told apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import random
@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from csp.bench.compared import Expected, shared
+from csp.bench.front import Several, several
 from csp.bench.running import Running, running
 from csp.bench.timing import machine, p95, spread
 from csp.bench.visitor import Visitor
@@ -50,7 +52,7 @@ class Question:
 @dataclass(frozen=True)
 class Answer:
     """A question's number, seconds since the beginning and seconds that it took; whether it had been asked before; what was
-    wrong, "" for nothing, and whether it was refused in words.
+    wrong, "" for nothing, whether it was refused in words, and whether it was made in one batch with others.
     """
 
     question: int
@@ -59,6 +61,7 @@ class Answer:
     again: bool
     wrong: str = ""
     refused: str = ""
+    batched: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--think", type=float, default=5.0, help="mean seconds from an answer to the next question (default: 5)")
     parser.add_argument("--questions", type=int, default=400, help="different questions, drawn again and again (default: 400)")
     parser.add_argument("--pictures", type=int, default=40, help="pictures that they are about, half of them own (default: 40)")
+    workers = "pages behind nginx, as docs/hosting.md has it (default: 1, and no nginx)"
+    parser.add_argument("--workers", type=int, default=1, help=workers)
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by lot (default: 0)")
 
 
@@ -78,7 +83,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     count = check_integer("--questions", args.questions, 1, 100_000)
     asked = questions(count, check_integer("--pictures", args.pictures, 1, 10_000), args.seed)
     expected = references(asked)
-    with running() as server:
+    workers = check_integer("--workers", args.workers, 1, 64)
+    with several(workers) if workers > 1 else running() as server:
         lesson = Lesson(server, asked, expected, think)
         warm = Visitor(server.url)
         warm.open()
@@ -92,6 +98,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         found = {
             "users": users,
             "think": think,
+            "workers": workers,
             "questions": count,
             "seconds": spent,
             "answers": [vars(answer) for answer in answers],
@@ -104,7 +111,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 class Lesson:
     """What all visitors of a class have in common."""
 
-    def __init__(self, server: Running, asked: list[Question], expected: list[str], think: float) -> None:
+    def __init__(self, server: Running | Several, asked: list[Question], expected: list[Expected], think: float) -> None:
         self.server, self.asked, self.expected, self.think = server, asked, expected, think
         self.began = time.perf_counter()
         self._known: set[int] = set()
@@ -129,16 +136,19 @@ class Lesson:
     def _ask(self, visitor: Visitor, i: int, again: bool, uploads: dict[int, str]) -> Answer:
         question, at = self.asked[i], time.perf_counter()
         wrong = refused = ""
+        batched = False
         try:
             told = put(visitor, question, uploads)
             if "error" in told:
                 refused = str(told["error"])
-            elif digest(question, told) != self.expected[i]:
-                wrong = f"another answer than expected to {question}"
+            else:
+                batched = shared(told)
+                words = self.expected[i].wrong(told)
+                wrong = f"{words}: {question}" if words else ""
         except (ValueError, OSError, KeyError, IndexError) as error:
             wrong = f"{type(error).__name__}: {error}"
         now = time.perf_counter()
-        return Answer(i, at - self.began, now - at, again, wrong, refused)
+        return Answer(i, at - self.began, now - at, again, wrong, refused, batched)
 
     def memory(self, minutes: float) -> list[int | None]:
         """Bytes of the server at the beginning, at every minute, and at the end."""
@@ -189,8 +199,8 @@ def questions(count: int, pictures: int, seed: int) -> list[Question]:
     raise ValueError(f"--pictures {pictures} have {len(out)} different questions, not {count}: ask for fewer, or add pictures")
 
 
-def references(asked: list[Question]) -> list[str]:
-    """A digest of the right answer to each, made by a session in this process."""
+def references(asked: list[Question]) -> list[Expected]:
+    """The right answer to each, made by a session in this process, one by one."""
     from csp import load
     from csp.session import Session
     from csp.ui.handlers import Handlers
@@ -208,23 +218,8 @@ def references(asked: list[Question]) -> list[str]:
             told = {"mask": True, "run": json.loads(json.dumps(handlers.session.run(handlers.ask(sent).request).as_dict()))}
         if "error" in told:
             raise ValueError(f"{question} has no answer: {told['error']}")
-        out.append(digest(question, told))
+        out.append(Expected(question.how, told))
     return out
-
-
-TIMED = ("ms", "server", "link", "bill", "stamp")
-"""What differs from run to run, or is made by the board alone."""
-
-
-def digest(question: Question, told: dict[str, Any]) -> str:
-    """What must be equal in two answers to a question, in a few letters."""
-    if question.how == "file":
-        kept: Any = told["data"]
-    elif question.how == "board":
-        kept = {name: value for name, value in told.items() if name not in TIMED}
-    else:
-        kept = {name: value for name, value in told["run"].items() if name not in TIMED} | {"mask": told["mask"]}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def png(number: int) -> bytes:
@@ -244,10 +239,12 @@ def report(found: dict[str, Any]) -> str:
     good = [a for a in answers if not a["wrong"] and not a["refused"]]
     first = [a["took"] for a in good if not a["again"]]
     lines = [
-        f"{found['users']} visitors for {found['seconds'] / 60:.1f} minutes, {found['think']:g} s of thought between questions; "
+        f"{found['users']} visitors of {found['workers']} page{'s' * (found['workers'] > 1)} for {found['seconds'] / 60:.1f} "
+        f"minutes, {found['think']:g} s of thought between questions; "
         + machine(),
         f"{len(answers)} answers, {len(answers) / found['seconds']:.2f} a second; "
-        f"{sum(a['again'] for a in answers)} to questions that had been asked before",
+        f"{sum(a['again'] for a in answers)} to questions that had been asked before, "
+        f"{sum(a['batched'] for a in answers)} out of a batch with others",
     ]
     for name, took in (("all", [a["took"] for a in good]), ("asked for the first time", first)):
         if took:

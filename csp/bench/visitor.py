@@ -6,6 +6,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Mapping
+from http.cookies import SimpleCookie
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,13 +16,14 @@ TIMEOUT = 300
 
 
 class Visitor:
-    """One visit: a session of its own. Raises ValueError for an answer that is none."""
+    """One visit: a session of its own, and cookies as a browser keeps them. Raises ValueError for an answer that is none."""
 
     def __init__(self, url: str) -> None:
         at = urlsplit(url)
         self.session = uuid.uuid4().hex
         self._http = http.client.HTTPConnection(at.hostname or "", at.port, timeout=TIMEOUT)
         self.board = -1
+        self.cookies: dict[str, str] = {}
 
     def close(self) -> None:
         """Leave."""
@@ -65,8 +67,11 @@ class Visitor:
     def _ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         # A connection each: the server closes one that idles while its visitor thinks.
         try:
-            self._http.request(method, path, body, dict(headers or {}))
+            cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+            self._http.request(method, path, body, {**(headers or {}), **cookies})
             answer = self._http.getresponse()
+            set_now = [SimpleCookie(words) for words in answer.headers.get_all("Set-Cookie", ())]
+            self.cookies |= {name: one.value for cookie in set_now for name, one in cookie.items()}
             told = answer.read()
         except http.client.HTTPException as error:
             raise ValueError(f"{method} {path[:60]} was not answered: {error!r}") from error

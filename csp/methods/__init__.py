@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, cast
 
-from csp.checks import shown
+from csp.checks import check_mapping, shown
 from csp.methods.after import AFTER
 from csp.methods.base import Knob, Method, build, knobs, values
 from csp.methods.budget import at_budget, expected_n_avg, solve
@@ -55,7 +55,7 @@ def find(name: Any, what: str = "method") -> type[Method]:
 
 def named(name: Any, settings: Mapping[str, Any] | None = None) -> Method:
     """The method of this name, with these knobs. Raises ValueError for a name or a knob that there is not."""
-    return build(find(name), settings or {})
+    return build(find(name), check_mapping("knobs", settings))
 
 
 def fitted(method: type[Method], N: int, L: int) -> Method:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from csp.checks import shorten
+from csp.checks import check_mapping, shorten
 from csp.models import quantize as bits
 from csp.models.clip import CLIP_MEAN, CLIP_STD, ClipTower
 from csp.models.common_space import CommonSpace
@@ -35,7 +35,7 @@ _NOT_VISION = ("text_model.", "text_projection", "visual_projection", "logit_sca
 
 def build_prompter(folder: Path, config: Mapping[str, Any]) -> Prompter:
     """The tokenizer that the folder holds, with the prompt that its config asks for."""
-    template = config.get("csp", {}).get("prompt")
+    template = check_mapping("csp in config.json", config.get("csp")).get("prompt")
     if template and (folder / "tokenizer.json").is_file():
         read_json(folder / "tokenizer.json")  # in words of ours where it is damaged
         return WordPrompt(folder / "tokenizer.json", template)

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, PreTrainedConfig
 
+from csp.checks import check_number
 from csp.models.weights import LoadReport, on_meta
 
+MOST_THETA = 1e12
 NEEDED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 _SPELLED = {"llava": "llama", "lisa": "llama", "": "llama", "gemma3": "gemma3_text"}
 _NEVER = ("attn_implementation", "dtype", "torch_dtype", "tie_word_embeddings", "num_key_value_heads", "rope_parameters")
@@ -109,10 +111,13 @@ def revive(llm: Any, device: torch.device) -> None:
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
     """Rotary settings in transformers' own spelling, from the older one with rope_theta and rope_scaling."""
     if config.get("rope_parameters"):
-        return {"rope_parameters": dict(config["rope_parameters"])}
+        told = dict(config["rope_parameters"])
+        if "rope_theta" in told:
+            check_number("rope_theta", told["rope_theta"], 1, MOST_THETA)
+        return {"rope_parameters": told}
     if not {"rope_theta", "rope_scaling"} & set(config):
         return {}
     scaling = dict(config.get("rope_scaling") or {})
     kind = scaling.pop("type", "default")
-    theta = {"rope_theta": config["rope_theta"]} if "rope_theta" in config else {}
+    theta = {"rope_theta": check_number("rope_theta", config["rope_theta"], 1, MOST_THETA)} if "rope_theta" in config else {}
     return {"rope_parameters": {"rope_type": kind, **scaling, **theta}}

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
-from csp.checks import shorten, shown
+from csp.checks import check_mapping, shorten, shown
 from csp.types import Template
 
 MAX_QUERY = 512
@@ -157,6 +157,7 @@ class WordPrompt:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # what tokenizers raises is of no narrower kind
             raise ValueError(f"{file} is no tokenizer ({shorten(str(error), 160)}): fetch it again") from error
+        check_mapping("the prompt in config.json", template)
         for part in ("sys", "usr", "out"):
             words = template.get(part)
             if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):

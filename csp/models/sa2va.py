@@ -43,7 +43,8 @@ _PROJECTOR = {"0.": "layer_norm.", "1.": "linear_1.", "3.": "linear_2."}
 
 def is_sa2va(config: Mapping[str, Any]) -> bool:
     """Whether a config.json is of Sa2VA on InternVL."""
-    return config.get("model_type") == "sa2va_chat" or "Sa2VAChatModel" in (config.get("architectures") or ())
+    named = config.get("architectures")
+    return config.get("model_type") == "sa2va_chat" or (isinstance(named, list) and "Sa2VAChatModel" in named)
 
 
 def text_config(config: Mapping[str, Any]) -> Any:

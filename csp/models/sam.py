@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import interpolate
 
+from csp.checks import shorten
 from csp.models.weights import read_json
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -112,7 +113,7 @@ def sam_sizes(source: str | Path | Mapping[str, Any] | SamSizes) -> SamSizes:
     unknown = sorted(set(fields) - set(SamSizes.__dataclass_fields__))
     if unknown:
         raise ValueError(
-            f"unknown key(s) {', '.join(unknown)} among the sizes of SAM; "
+            f"unknown key(s) {shorten(', '.join(unknown), 160)} among the sizes of SAM; "
             f"known are {', '.join(SamSizes.__dataclass_fields__)}"
         )
     listed = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}

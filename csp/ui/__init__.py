@@ -75,6 +75,7 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     import gradio as gr
     from starlette.middleware import Middleware
 
+    from csp.ui import refusals
     from csp.ui.api import FIRST, LATER
     from csp.ui.calls import Completed
     from csp.ui.guard import Guard, hosts_of
@@ -103,7 +104,10 @@ def launch_options(host: str = "127.0.0.1", proxy: bool = False, mcp: bool = Fal
     return {
         "theme": theme,
         "css": asset("page.css") + asset("compare.css") + asset("recorded.css"),
-        "app_kwargs": {"middleware": [guard, Middleware(Room), strangers, completed, Middleware(Visits), Middleware(Squeezed)]},
+        "app_kwargs": {
+            "middleware": [guard, Middleware(Room), strangers, completed, Middleware(Visits), Middleware(Squeezed)],
+            "exception_handlers": refusals.handlers(),
+        },
         "max_threads": THREADS,
         "mcp_server": mcp,
         "state_session_capacity": SESSIONS,

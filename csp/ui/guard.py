@@ -66,7 +66,11 @@ class Guard:
         if not self.proxy:
             scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]}
         headers = dict(scope["headers"])
-        host = _host(headers.get(b"host", b"").decode("latin-1"))
+        named = headers.get(b"host", b"").decode("latin-1")
+        host = _host(named)
+        if not host and named:
+            await refuse(send, 400, f"Host must be a name or an address, got {named[:80]!r}")
+            return
         if self.hosts and host not in self.hosts:
             names = f"this page is asked for as {', '.join(sorted(self.hosts))}, not as {host[:80]!r}"
             await refuse(send, 421, f"{names}; behind a proxy start it with --proxy")
@@ -122,9 +126,9 @@ def hosts_of(bind: str, proxy: bool) -> tuple[str, ...]:
 
 
 def _host(header: str) -> str:
-    """A Host header without its port: ``[::1]:7860`` is ``::1``."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
+    """A Host header without its port: ``[::1]:7860`` is ``::1``; "" where a bracket stands alone."""
+    if "[" in header or "]" in header:
+        return header[1:].partition("]")[0].lower() if header.startswith("[") and header.count("]") == 1 else ""
     return header.partition(":")[0].lower()
 
 

@@ -62,7 +62,7 @@ def page(handlers: Handlers) -> gr.Blocks:
         standing.wire(demo, {**compared.own, **traded.own})
         compared.wire(asked, model)
         traded.wire(asked, model)
-    demo.queue(max_size=QUEUE, default_concurrency_limit=4)
+    demo.queue(max_size=QUEUE, default_concurrency_limit=4, api_open=False)
     return demo
 
 

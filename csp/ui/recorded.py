@@ -69,5 +69,5 @@ def page(folder: str | Path) -> gr.Blocks:
             return pack(recorded.packet(told.get("file")))
 
         gallery.pick(pick, None, viewer, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
-    demo.queue(max_size=200, default_concurrency_limit=4)
+    demo.queue(max_size=200, default_concurrency_limit=4, api_open=False)
     return demo

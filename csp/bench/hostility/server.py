@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import csp
@@ -18,6 +19,8 @@ APP = Path(csp.__file__).parents[1] / "app.py"
 
 def main() -> None:
     """Serve until the process is ended."""
+    # In a new home matplotlib asks a program for fonts, once: before anybody watches.
+    import_module("matplotlib.font_manager")
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     install(lambda words: void(os.write(log, f"{words}\n".encode(errors="replace"))))
     sys.argv = [str(APP), *sys.argv[2:]]
