@@ -78,6 +78,7 @@ def test_a_mask_as_a_file_and_a_run_in_numbers() -> None:
     assert right.wrong(told) == ""
     near = {"mask": True, "run": {**run.as_dict(), "mask_pixels": told["run"]["mask_pixels"] + 1}}
     assert right.wrong(near) == "another answer than expected"
+    assert right.wrong(near, exact=False) == ""
     near["run"]["notes"] = list(BATCH)
     assert right.wrong(near) == ""
     assert right.wrong({"mask": True, "run": {**near["run"], "rank_layer": 99}}).endswith(".rank_layer")

@@ -85,7 +85,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     expected = references(asked)
     workers = check_integer("--workers", args.workers, 1, 64)
     with several(workers) if workers > 1 else running() as server:
-        lesson = Lesson(server, asked, expected, think)
+        lesson = Lesson(server, asked, expected, think, exact=workers == 1)
         warm = Visitor(server.url)
         warm.open()
         began, cpu = time.perf_counter(), server.cpu()
@@ -111,7 +111,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 class Lesson:
     """What all visitors of a class have in common."""
 
-    def __init__(self, server: Running | Several, asked: list[Question], expected: list[Expected], think: float) -> None:
+    def __init__(
+        self, server: Running | Several, asked: list[Question], expected: list[Expected], think: float, exact: bool = True
+    ) -> None:
+        self.exact = exact
         self.server, self.asked, self.expected, self.think = server, asked, expected, think
         self.began = time.perf_counter()
         self._known: set[int] = set()
@@ -143,7 +146,7 @@ class Lesson:
                 refused = str(told["error"])
             else:
                 batched = shared(told)
-                words = self.expected[i].wrong(told)
+                words = self.expected[i].wrong(told, self.exact)
                 wrong = f"{words}: {question}" if words else ""
         except (ValueError, OSError, KeyError, IndexError) as error:
             wrong = f"{type(error).__name__}: {error}"

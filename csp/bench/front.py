@@ -75,6 +75,8 @@ def several(count: int) -> Iterator[Several]:
     with ExitStack() as stack:
         pages = tuple(stack.enter_context(running(["--proxy", "--threads", str(threads)])) for _ in range(count))
         folder, listen = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="csp-front-"))), free_port()
+        # Started by root, nginx works as another user, who must get at what it writes there.
+        folder.chmod(0o711)
         ports = [int(page.url.rpartition(":")[2]) for page in pages]
         (folder / "nginx.conf").write_text(whole(folder, configuration(listen, ports)), encoding="utf-8")
         front = subprocess.Popen([nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
