@@ -257,6 +257,8 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
     if method is None and given:
         method = method_of(CSP_NAME, {"cluster": "seg-first", **given})
     model = load(args.model, clip=args.clip, sam=args.sam, device=args.device, max_tiles=args.max_tiles, head=args.head)
+    if method is not None:
+        method = method_of(name, given if name != CSP_NAME else {"cluster": "seg-first", **given}, model)
     made = [runs(figure, model, image, query, method, args.seed) for image, query, _ in asked]
     return [result for row in made for result in row], [truth for _, _, truth in asked]
 

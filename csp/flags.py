@@ -48,31 +48,35 @@ def given_knobs(args: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def method_of(name: str, given: Mapping[str, str]) -> Any:
-    """The method with the knobs given as text. Raises ValueError for an unknown method, knob or kind of
-    value.
+def method_of(name: str, given: Mapping[str, str], model: Any = None) -> Any:
+    """The method with the knobs given as text; the others' defaults fit the ``model`` if there is one. Raises ValueError for
+    an unknown method, knob or kind of value.
     """
-    from csp.methods import build, find, knobs
+    from csp.methods import find
 
-    method = find(name, "--method")
-    known = {knob.name: knob for knob in knobs(method)}
-    return build(method, {key: known[key].parse(text) if key in known else text for key, text in given.items()})
+    return _made(find(name, "--method"), {}, given, model)
 
 
-def asked(args: Mapping[str, Any], default: str = "csp") -> Any:
+def asked(args: Mapping[str, Any], default: str = "csp", model: Any = None) -> Any:
     """The method that ``--method``, ``--preset`` and the knobs ask for: a knob given by hand wins over the preset's."""
     given = given_knobs(args)
     if args.get("preset") is None:
-        return method_of(args["method"] or default, given)
-    from csp.methods import build, find, knobs
+        return method_of(args["method"] or default, given, model)
+    from csp.methods import find
     from csp.methods.found import read_preset
 
     preset = read_preset(args["preset"])
     if args["method"] not in (None, preset.method):
         raise ValueError(f"--method is {args['method']} and the preset's {preset.method}: leave one of them out")
-    method = find(preset.method)
+    return _made(find(preset.method), preset.knobs or {}, given, model)
+
+
+def _made(method: Any, preset: Mapping[str, Any], given: Mapping[str, str], model: Any) -> Any:
+    from csp.methods import build, fitted, knobs
+
     known = {knob.name: knob for knob in knobs(method)}
-    return build(method, {**(preset.knobs or {}), **{k: known[k].parse(v) if k in known else v for k, v in given.items()}})
+    chosen = {**preset, **{key: known[key].parse(text) if key in known else text for key, text in given.items()}}
+    return build(method, chosen) if model is None else fitted(method, model.N, model.L, chosen)
 
 
 def asks_nothing(args: Mapping[str, Any]) -> bool:

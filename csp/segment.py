@@ -129,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             max_tiles=tiles,
             head=args["head"],
         )
+        if args["head"] is None:
+            method = asked(args, model=model)
         result = model.segment(
             picture,
             args["query"],

@@ -124,8 +124,9 @@ class Session:
         """The knobs of a method within this model's bounds, defaults being those that it gets by its name."""
         N, L = self.model.N, self.model.L
         words = getattr(getattr(self.model, "clip", None), "words", None) is not None
-        bounded, start = [knob.within(N, L, words) for knob in knobs(method)], values(fitted(method, N, L))
-        return tuple(replace(knob, default=start[knob.name]) if isinstance(knob.high, int) else knob for knob in bounded)
+        bounded, start = [knob.within(N, L, words) for knob in knobs(method)], values(self._method(method.name, {}))
+        own = isinstance(getattr(self.model, "tuned_under", None), method)
+        return tuple(replace(knob, default=start[knob.name]) if own or isinstance(knob.high, int) else knob for knob in bounded)
 
     def presets(self) -> dict[str, Preset]:
         """The paper's settings made for as many image tokens and layers as this model has, by their keys in
@@ -211,11 +212,20 @@ class Session:
             self.results.put(key_of(common, query), result, bytes_of(result))
         return kept
 
+    def _method(self, name: str, told: Mapping[str, Any]) -> Method:
+        """The method of this name with these knobs, the others those that the mask head was tuned under, else fitted to
+        this model.
+        """
+        made, tuned = find(name), getattr(self.model, "tuned_under", None)
+        if isinstance(tuned, made):
+            return build(made, {**values(tuned), **told})
+        return fitted(made, self.model.N, self.model.L, told)
+
     def _within(self, request: Request) -> tuple[Method, tuple[str, ...]]:
         """The method asked for. Controls end at the image tokens of the largest picture: of one that makes fewer (in fewer
         tiles), counts beyond them are all it has, and a note. Another note where the mask head was tuned under another plan.
         """
-        method = named(request.method, request.knobs)
+        method = self._method(request.method, request.knobs)
         tuned = getattr(self.model, "tuned_under", None)
         notes = () if tuned in (None, method) else (f"the mask head was tuned under {tuned}, not under this plan",)
         N = self.model.tokens(request.image)
@@ -232,7 +242,7 @@ class Session:
 
     def forecast(self, method: str, knobs: Mapping[str, Any], N_text: int) -> Forecast:
         """What a method's plan will cost, before a layer runs. Raises ValueError where it will not run."""
-        made = named(method, knobs)
+        made = self._method(method, knobs)
         N, L, layers = self.model.N, self.model.L, self.model.layers
         sizes = check_integer("N_text", N_text, 0, 4096), layers.hidden_size, layers.intermediate_size
         stages = tuple((stage.name, stage.L, stage.N) for stage in made.plan(N, L))

@@ -138,9 +138,10 @@ def _tune(args: dict[str, Any], argv: Sequence[str]) -> int:
         args["train"], args["updates"], args["rate"], min(args["warmup"], args["updates"] // 10), args["pictures"],
         args["queries"], args["seed"], args["shuffle"],
     )  # fmt: skip
-    method = asked(args)
+    asked(args)  # what is wrong with it is said before weights are read
     options = {key: args[key] for key in ("device", "dtype", "clip", "sam") if args[key] is not None}
     model = load(args["model"], **options)
+    method = asked(args, model=model)
     method.plan(model.N, model.L)
     base = tuned.fingerprint(model)
     source = training(args)

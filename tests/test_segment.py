@@ -82,6 +82,11 @@ def test_a_model_that_writes(photo: str, tmp_path: Path, capsys: pytest.CaptureF
     assert "'the tree': no mask" in printed.out and "note: the answer has no [SEG]" in printed.out
     assert json.loads((tmp_path / "run.json").read_text())["text"] == result.text
     assert not np.asarray(Image.open(tmp_path / "mask.png")).any()
+    # Its six layers are too few for the defaults: those that nobody gave are in proportion.
+    for given in ([], ["--Nc", "9"], ["--method", "pyramiddrop", "--lam", "0.25"]):
+        assert main([photo, "the tree", *parts, *given, "--out", str(tmp_path)]) == 0
+        run = Result.open(tmp_path / "run.npz")
+        assert run.request.knobs["Nc"] == (9 if given else 64) if "--method" not in given else run.request.knobs["lam"] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def runs_of(args: dict[str, Any], model: Segmenter) -> tuple[Run, ...]:
     from csp.evaluation.runs import DENSE, Run
     from csp.methods.full import Full
 
-    method = asked(args, "full")
+    method = asked(args, "full", model)
     if args["head"] is not None:
         from csp import tuned
 

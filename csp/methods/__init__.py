@@ -58,13 +58,16 @@ def named(name: Any, settings: Mapping[str, Any] | None = None) -> Method:
     return build(find(name), check_mapping("knobs", settings))
 
 
-def fitted(method: type[Method], N: int, L: int) -> Method:
-    """A method with its defaults, in proportion where a model of N image tokens and L layers is too small for them."""
+def fitted(method: type[Method], N: int, L: int, given: Mapping[str, Any] | None = None) -> Method:
+    """A method with the knobs that are ``given`` and its defaults for the others, those in proportion where a model of N
+    image tokens and L layers is too small for them. Raises ValueError for a knob that there is not.
+    """
+    given = dict(given or {})
     try:
-        made = build(method, {})
+        made = build(method, given)
         made.plan(N, L)
     except ValueError:
-        made = build(method, {knob.name: knob.scaled(N, L) for knob in knobs(method)})
+        made = build(method, {knob.name: knob.scaled(N, L) for knob in knobs(method)} | given)
     return made
 
 
