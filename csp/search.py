@@ -1,8 +1,9 @@
 """The plan found for a budget: ``python -m csp.search --method csp --tokens 73 --out out/search``
 
-Tries plans of a method that fit a budget (mean image tokens a layer, decoder GFLOPs, or measured milliseconds) by successive
-halving on validation pictures: each round scores what is left on pictures that no round before had, and keeps the best share
-by the paired change against dense. What is left stands beside the paper's setting on test pictures that the search never saw.
+Tries plans of a method that fit a budget (mean image tokens a layer, decoder GFLOPs, measured milliseconds, or several) by
+successive halving on validation pictures: each round scores what is left on pictures that no round before had, and keeps the
+best share by the paired change against dense. What is left stands beside the paper's setting on test pictures that the search
+never saw; the plan that is written was chosen before.
 Resumable; bad input ends with one line on stderr and exit code 2.
 """
 
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--method", default="csp", help=f"{', '.join(METHODS)} (default: csp)")
     main.add_argument("--tokens", type=float, metavar="N_AVG", help="budget: mean image tokens a layer")
     main.add_argument("--gflops", type=float, help="budget: of the decoder, for a sequence with 64 tokens of text")
-    main.add_argument("--ms", type=float, help="budget: measured in the decoder on this machine, beside --tokens or --gflops")
+    main.add_argument("--ms", type=float, help="budget: measured in the decoder on this machine")
     main.add_argument("--plans", type=int, default=81, help="to begin with, of all that fit (default: 81)")
     main.add_argument("--keep", type=int, default=3, help="one of so many plans is kept after each round (default: 3)")
     main.add_argument("--pictures", type=int, default=16, help="of the first round, --keep times more in each later one")
@@ -101,7 +102,7 @@ def _search(args: dict[str, Any], argv: Sequence[str] | None) -> int:
 
     from csp.checkpoints import load
     from csp.evaluation import provenance
-    from csp.methods import METHODS
+    from csp.methods import METHODS, fitted
 
     began = time.perf_counter()
     if args["method"] not in METHODS:
@@ -109,8 +110,9 @@ def _search(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     for name, least in (("plans", 2), ("keep", 2), ("pictures", 2), ("test", 2), ("jobs", 1), ("threads", 1)):
         if args[name] < least:
             raise ValueError(f"--{name} must be {least} or more, got {args[name]}")
-    if args["tokens"] is None and args["gflops"] is None:
-        raise ValueError("a budget is needed: --tokens or --gflops")
+    budget = {name: args[name] for name in ("tokens", "gflops", "ms") if args[name] is not None}
+    if not budget:
+        raise ValueError("a budget is needed: --tokens, --gflops or --ms")
     if args["data"] != "park" and args["test_data"] is None:
         raise ValueError("--test-data is needed with --data: plans are compared on pictures that the search never saw")
     model = load(args["model"], **{key: args[key] for key in ("device", "clip", "sam") if args[key] is not None})
@@ -125,7 +127,8 @@ def _search(args: dict[str, Any], argv: Sequence[str] | None) -> int:
     if not all_plans:
         raise ValueError(f"no plan of {args['method']} spends {100 * LEAST_SPENT:.0f} to 100 % of that budget on this model")
     drawn = np.random.default_rng(args["seed"]).permutation(len(all_plans))[: args["plans"]]
-    reference = papers(args["method"], model, args["tokens"] or cost_of(all_plans[0], model)[0])
+    like = fitted(METHODS[args["method"]], model.N, model.L) if args["gflops"] is None else all_plans[0]
+    reference = papers(args["method"], model, args["tokens"] or cost_of(like, model)[0])
     left = list({repr(m): m for m in [*reference, *(all_plans[i] for i in sorted(drawn))]}.values())
     rounds, left_at_first, first = [], left, 0
     for turn in range(ROUNDS):
@@ -139,30 +142,30 @@ def _search(args: dict[str, Any], argv: Sequence[str] | None) -> int:
         if len(best) == 1:
             break
     tally = score(args, model, left, "test", args["test"], 0, args["out"] / "test")
-    front = [told(m, tally) for m in sorted(left, key=lambda m: -change(m, tally).value)]
-    printed = [json.loads(json.dumps(asdict(m))) for m in reference]
-    for line in front:
-        line["paper's setting"] = line["knobs"] in printed
+    front = [
+        told(m, tally) | {"paper's setting": m in reference, "chosen": m == best[0]} | beside(m, reference, tally)
+        for m in sorted(left, key=lambda m: -change(m, tally).value)
+    ]
     found: dict[str, Any] = {
         "weights": provenance.fingerprint(provenance.model_folders(args["model"], args["clip"])),
         "method": args["method"], "knobs": told(best[0], tally)["knobs"],
-        "fit": len(all_plans), "tried": len(left_at_first), "test pictures": len(tally.pictures), "front": front,
-        "rounds": rounds,
+        "budget": budget, "fit": len(all_plans), "tried": len(left_at_first), "test pictures": len(tally.pictures),
+        "front": front, "rounds": rounds,
         **provenance.record(str(model.device), argv, began, "csp.search"),
     }  # fmt: skip
     args["out"].mkdir(parents=True, exist_ok=True)
     (args["out"] / "preset.json").write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    draw(front, args["out"] / "front.svg")
+    draw(found, args["out"] / "front.svg")
     if args["docs"] is not None:
         from csp.evaluation import found_page, page
 
         found_page.keep(args["docs"], "search", found)
-        draw(front, args["docs"] / "results/search.svg")
+        draw(found, args["docs"] / "results/search.svg")
         page.write(args["docs"] / "results", args["docs"] / "results.md")
     print(f"{found['tried']} of {found['fit']} plans that fit were tried; on {len(tally.pictures)} test pictures, against dense:")
     for line in front:
-        mark = "  (the paper's)" if line["paper's setting"] else ""
-        print(f"  {line['label']}: N_avg {line['N_avg']:.1f}, {line['shown']} points{mark}")
+        marks = [word for key, word in (("paper's setting", "the paper's"), ("chosen", "chosen on validation")) if line[key]]
+        print(f"  {line['label']}: N_avg {line['N_avg']:.1f}, {line['shown']} points{'; ' * bool(marks)}{', '.join(marks)}")
     print(f"{args['out'] / 'preset.json'}, {args['out'] / 'front.svg'}")
     return 0
 
@@ -239,26 +242,47 @@ def told(method: Any, tally: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def draw(front: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """The front as one figure: change against dense over N_avg, the paper's setting as a square."""
+def beside(method: Any, reference: Sequence[Any], tally: Any) -> dict[str, Any]:
+    """What a plan gains on the paper's setting, paired on the same pictures; empty where there is none to compare with."""
+    if not reference or method in reference:
+        return {}
+    return {"to the paper's": (change(method, tally) - change(reference[0], tally)).estimate.as_dict()}
+
+
+def draw(found: Mapping[str, Any], path: Path) -> None:
+    """Every plan's change in every round, and on test pictures with intervals: what a lead on few pictures is worth."""
     from matplotlib.figure import Figure
 
     from csp.render import palette, typeset
 
+    papers = {line["label"] for line in found["front"] if line["paper's setting"]}
+    chosen = {line["label"] for line in found["front"] if line["chosen"]} - papers
+    blue, orange = (palette.hex_of(look.color) for look in (palette.REPRESENTATIVE, palette.SURVIVOR))
+    looks: dict[str, dict[str, Any]] = {
+        "others that were tried": {"color": "0.62", "marker": "o", "ms": 2, "lw": 0.4, "zorder": 2},
+        "chosen on validation": {"color": blue, "marker": "o", "ms": 5, "lw": 1.1, "zorder": 4},
+        "the paper's": {"color": orange, "marker": "s", "ms": 5, "lw": 1.1, "zorder": 3},
+    }
+    columns = [({e["label"]: 100 * e["change"]["value"] for e in r["plans"]}, r["pictures"]) for r in found["rounds"]]
+    columns.append(({e["label"]: 100 * e["change"]["value"] for e in found["front"]}, found["test pictures"]))
     with typeset.style():
-        figure = Figure(figsize=(3.5, 2.6), dpi=typeset.DPI / 2, layout="constrained")
+        figure = Figure(figsize=(5.2, 3.1), dpi=typeset.DPI / 2, layout="constrained")
         ax = figure.add_subplot()
-        for line in front:
+        ax.axhline(0, color="0.4", lw=0.5)
+        for label in columns[0][0]:
+            kind = "the paper's" if label in papers else "chosen on validation" if label in chosen else "others that were tried"
+            there = [(at, values[label]) for at, (values, _) in enumerate(columns) if label in values]
+            ax.plot(*zip(*there, strict=True), **looks[kind])
+        for line in found["front"]:
             low, value, high = (100 * line["change"][key] for key in ("low", "value", "high"))
-            look, mark = (palette.SURVIVOR, "s") if line["paper's setting"] else (palette.REPRESENTATIVE, "o")
-            around = [[value - low], [high - value]]
-            ax.errorbar(line["N_avg"], value, around, fmt=mark, color=palette.hex_of(look.color), ms=4, lw=0.9)
-            text = line["label"].replace("()", " (its defaults)")
-            ax.annotate(text, (line["N_avg"], low), (0, -3), textcoords="offset points", ha="center", va="top", fontsize=5)
-        ax.margins(0.35, 0.15)
-        ax.set_xlabel("image tokens a layer", fontsize=typeset.FONT)
-        ax.set_ylabel("change of gIoU, points", fontsize=typeset.FONT)
-        ax.set_title("plans found; square: the paper's", fontsize=typeset.SMALL)
+            ax.errorbar(len(columns) - 1, value, [[value - low], [high - value]], color="0.3", lw=0.7, capsize=2, zorder=1)
+        words = [f"{len(values)} plans\n{pictures} validation" for values, pictures in columns[:-1]]
+        ax.set_xticks(range(len(columns)), [*words, f"{len(columns[-1][0])} plans\n{columns[-1][1]} test"])
+        ax.tick_params(labelsize=typeset.SMALL, width=0.5)
+        ax.set_xlabel("plans left, and pictures that no round before had", fontsize=typeset.FONT)
+        ax.set_ylabel("change of gIoU against dense, points", fontsize=typeset.FONT)
+        shown = [kind for kind in looks if kind != "chosen on validation" or chosen]
+        ax.legend([ax.plot([], [], **looks[kind])[0] for kind in shown], shown, fontsize=typeset.SMALL, frameon=False)
         typeset.save(figure, path)
 
 

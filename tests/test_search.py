@@ -30,11 +30,16 @@ def test_a_search_ends_with_a_preset_and_goes_on_where_it_was(
     sizes = [(r["pictures"], len(r["plans"])) for r in found["rounds"]]
     assert sizes[0] == (2, 4) and sizes[1][0] == 6 and sizes[1][1] < 4
     assert all(0.85 * 24 <= line["N_avg"] <= 24 for line in found["front"]) and found["fit"] > 4
-    assert found["knobs"] in [line["knobs"] for line in found["front"]] and (out / "front.svg").is_file()
+    assert [line["knobs"] for line in found["front"] if line["chosen"]] == [found["knobs"]]
+    assert found["knobs"] == found["rounds"][-1]["plans"][0]["knobs"]  # chosen before test pictures were seen
+    assert f"{found['test pictures']} test" in (out / "front.svg").read_text()
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/results.jsonl")}
     first = (out / "test/results.jsonl").read_text()
     assert main([*asked, "--out", str(out)]) == 0 and len(before) == 3
     assert (out / "test/results.jsonl").read_text() == first
+    # By time alone all plans fit, and those that measured slower are left out.
+    timed = [*asked[:4], "--ms", "1e6", "--plans", "2", *asked[8:], "--out", str(tmp_path / "timed")]
+    assert main(timed) == 0 and json.loads((tmp_path / "timed/preset.json").read_text())["fit"] > found["fit"]
     capsys.readouterr()
     assert main(["--model", str(park_folder), "--tokens", "0.1"]) == 2
     assert main(["--model", str(park_folder)]) == 2
