@@ -52,7 +52,7 @@ class FakeSession:
         layers = SimpleNamespace(hidden_size=self.card.d, intermediate_size=344)
         self.model = SimpleNamespace(N=self.card.N, L=self.card.L, layers=layers)
 
-    forecast = Session.forecast
+    forecast, _method = Session.forecast, Session._method
 
     def catalogue(self):
         bounds = {"N": self.card.N, "L": self.card.L}

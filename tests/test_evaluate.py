@@ -40,7 +40,7 @@ def test_ablations_instances_and_gates_in_one_call(
     }
     assert found["look"]["share on target by layer, dense"][0]["n"] == 2
     assert found["instances"]["confidence"] == 0.25 and found["gates"][0]["bound"] == ">= 0.60"
-    for key in ("versions", "machine", "command", "finished", "seconds"):
+    for key in ("code", "versions", "machine", "command", "finished", "seconds"):
         assert found[key]
 
 

@@ -89,6 +89,7 @@ def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     files = [json.loads(line) for f in out.glob("*/results.jsonl") for line in f.read_text().splitlines()[1:]]
     assert len(lines) == len(files) and {line["data set"] for line in lines} == set(told["tables"][0]["columns"])
     page = (out / "report.html").read_text()
+    assert all(told[key] in page.split("Provenance")[1] for key in ("code", "weights"))
     assert "<table>" in page and "data:image/jpeg;base64," in page and "an inference" in page
     assert "http" not in page.split("Provenance")[0]
     assert main(asked) == 0  # nothing is run again

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +130,11 @@ def test_bad_input_is_one_line_and_code_2(args: list[str], message: str, capsys:
     assert main(args) == 2
     out, err = capsys.readouterr()
     assert out == "" and message in err and err.startswith("inspect: ") and err.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)  # as `| head` leaves it
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert main(["park", "--json"]) == 0

@@ -86,7 +86,7 @@ def page(told: Mapping[str, Any], pictures: Sequence[tuple[str, str]]) -> str:
             for words, data in pictures
         )
         blocks.append(f"<h2>Worst and best cases of LVLM_CSP against dense</h2>{shown}")
-    kept = {key: told[key] for key in ("command", "finished", "seconds", "machine", "versions", "weights", "data")}
+    kept = {key: told[key] for key in ("command", "finished", "seconds", "machine", "versions", "code", "weights", "data")}
     blocks.append(f"<h2>Provenance</h2><pre>{say(json.dumps(kept, indent=1))}</pre>")
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>The paper\'s tables</title><style>{_STYLE}</style>'
     return "\n".join((head, *blocks))

@@ -1,4 +1,4 @@
-"""What a number came from: weights, versions, machine, command, time."""
+"""What a number came from: weights, code, versions, machine, command, time."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ def model_folders(name: str, clip: str | None = None) -> list[Path]:
     return [folder] if tower.is_relative_to(folder) else [folder, tower]
 
 
+def code() -> str:
+    """sha256 over names and contents of this package's own Python files."""
+    import csp
+
+    root, digest = Path(csp.__file__).parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
 def versions() -> dict[str, str]:
     """Of this package, Python, and what decides numbers."""
     from csp import __version__
@@ -66,8 +76,9 @@ def now() -> str:
 
 
 def record(device: str, argv: Sequence[str] | None, began: float, program: str = "csp.evaluate") -> dict[str, Any]:
-    """For a report: versions, machine, command, and the time since ``began`` of ``time.perf_counter``."""
+    """For a report: code, versions, machine, command, and the time since ``began`` of ``time.perf_counter``."""
     return {
+        "code": code(),
         "versions": versions(),
         "machine": machine(device),
         "command": " ".join((f"python -m {program}", *(sys.argv[1:] if argv is None else argv))),

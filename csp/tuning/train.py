@@ -45,11 +45,16 @@ class Recipe:
 
 def forward(model: Any, picture: Picture) -> Tensor:
     """Logits [K, H, W] at the targets' size, with gradients."""
+    return scored(model, picture)[0]
+
+
+def scored(model: Any, picture: Picture) -> tuple[Tensor, Tensor]:
+    """The same, and SAM's score of each mask."""
     first = next(model.text_hidden_fcs.parameters())
     prompts = model.text_hidden_fcs(picture.states.to(first))
-    low, _ = model.mask_head.decode(picture.embedding, prompts.to(picture.embedding))
+    low, score = model.mask_head.decode(picture.embedding, prompts.to(picture.embedding))
     height, width = picture.targets.shape[-2:]
-    return at_size(low, model.mask_head.image_size, picture.seen, (height, width))
+    return at_size(low, model.mask_head.image_size, picture.seen, (height, width)), score
 
 
 class Tuner:
@@ -115,10 +120,8 @@ class Tuner:
         for index in indices:
             picture = self.rows.read(int(index), device)
             picture = Picture(picture.embedding.float(), picture.states, picture.targets, picture.seen)
-            logits = forward(self.model, picture)
+            logits, score = scored(self.model, picture)
             losses.append(float(mask_loss([(logits, picture.targets)])))
-            first = next(self.model.text_hidden_fcs.parameters())
-            _, score = self.model.mask_head.decode(picture.embedding, self.model.text_hidden_fcs(picture.states.to(first)))
             for k in range(len(logits)):
                 met = iou(*overlap((logits[k] > 0).cpu().numpy(), picture.targets[k].bool().cpu().numpy()))
                 pairs.append((float(score[k]), float(met)))

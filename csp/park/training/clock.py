@@ -59,7 +59,8 @@ class Clock:
             line = f"{self.cpu_minutes:6.1f} min  step {self.steps:6d}  {means}"
             with self.log.open("a") as file:
                 file.write(line + "\n")
-            print(f"{self.progress:4.0%} {line}", flush=True)
+            left = max(0.0, self.minutes - (now - self.start) / 60)
+            print(f"{self.progress:4.0%}, {left:.0f} min left  {line}", flush=True)
             self.sums.clear()
             self.counts.clear()
 
