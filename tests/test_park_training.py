@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from csp.park import train
-from csp.park.training import checkpoint, depth, objectives, packing, parts, seeing, segmenter, teaching, vision
+from csp.park.training import checkpoint, depth, objectives, optimiser, packing, parts, seeing, segmenter, teaching, vision
 from csp.park.training.clock import Clock
 from csp.park.training.data import FINE, Pool, drawn, pool
 from csp.park.training.decoder import Look, Reasoner, Shape
@@ -180,6 +180,19 @@ def test_looking_away_costs(batch: packing.Batch) -> None:
     on = objectives._mass(batch.cover + 1e-6, batch.cover.clamp(max=1), where)
     off = objectives._mass(1.0 - batch.cover.clamp(max=1), batch.cover.clamp(max=1), where)
     assert on < 0.6 < 2 < off
+
+
+def test_every_parameter_that_learns_is_stepped_once() -> None:
+    sam, head = parts.sam(), torch.nn.Linear(4, 4)
+    stepping = optimiser.of((sam, head), 1e-3, 0.01)
+    stepped = [id(p) for group in stepping.param_groups for p in group["params"]]
+    learn = [p for module in (sam, head) for p in module.parameters() if p.requires_grad]
+    assert sorted(stepped) == sorted(map(id, learn))
+    named = {id(p): name for name, p in sam.named_parameters()}
+    inside = [part for part in stepping.parts if isinstance(part, torch.optim.Muon)]
+    muon = [p for part in inside for group in part.param_groups for p in group["params"]]
+    assert muon and all(p.dim() == 2 and any(word in named[id(p)] for word in ("blocks.", "layers.")) for p in muon)
+    assert len(optimiser.of((head,), 1e-3, 0.01).parts) == 1, "a read-out alone has no matrix inside layers"
 
 
 class _Steps(Clock):

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
+
+from csp.park.training.optimiser import Optimiser
 
 
 class Clock:
@@ -39,10 +40,10 @@ class Clock:
         """Learning rate now: 100 steps of warm-up, the peak, and down to 3 % of it over the last fifth."""
         return self.peak * min(1.0, (self.step + 1) / 100) * max(0.03, min(1.0, (1 - self.progress) / 0.2))
 
-    def tick(self, optimiser: torch.optim.Optimizer, loss: Tensor, parameters: Iterable[nn.Parameter], clip: float = 1.0) -> None:
+    def tick(self, optimiser: Optimiser, loss: Tensor, parameters: Iterable[nn.Parameter], clip: float = 1.0) -> None:
         for group in optimiser.param_groups:
             group["lr"] = self.rate() * group.get("share", 1.0)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(list(parameters), clip)
         optimiser.step()

@@ -11,19 +11,17 @@ from torch import Tensor
 import csp
 from csp.models.clip import CLIP_MEAN, CLIP_STD
 from csp.models.sam import PIXEL_MEAN, PIXEL_STD
-from csp.park.training import parts, segmenter, vision
+from csp.park.training import optimiser, parts, segmenter, vision
 from csp.park.training.clock import Clock
 from csp.park.training.data import Pool
 from csp.park.training.facts import of_pool
+
+DECAY = 0.01
 
 
 def code_table() -> np.ndarray:
     """SAM's position code on a grid of 56 x 56, [3136, width]."""
     return parts.sam().prompt_encoder.pe_layer((56, 56)).flatten(1).T.contiguous().numpy()
-
-
-def _adam(groups: list[dict]) -> torch.optim.AdamW:
-    return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
 
 
 def _small(masks: np.ndarray, side: int) -> Tensor:
@@ -64,7 +62,7 @@ def train_segmenter(
         model.load_state_dict(_knowing(start), strict=False)
     known = of_pool(pool, code_table())
     everything = [p for p in [*model.parameters(), *helper.parameters()] if p.requires_grad]
-    optimiser = _adam([{"params": everything}])
+    stepping = optimiser.of((model, helper), peak, DECAY)
     while clock.progress < 1:
         rows = g.integers(len(pool), size=batch)
         images = vision.jitter(pool.images[rows], g)
@@ -85,7 +83,7 @@ def train_segmenter(
             total = total + error / batch
             reached.append(got.detach())
             little += [float(v) for v, c in zip(got.detach(), chosen, strict=True) if 0 < areas[c].sum() < 0.01]
-        clock.tick(optimiser, total, everything)
+        clock.tick(stepping, total, everything)
         clock.note(loss=float(total.detach()), dense=float(dense.detach()), iou=float(torch.cat(reached).mean()))
         for value in little:
             clock.note(small=value)
@@ -108,7 +106,7 @@ def train_tower(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int
     table = code_table()
     known = {mirrored: of_pool(pool, table, mirrored) for mirrored in (False, True)}
     everything = [*model.parameters(), *heads.parameters()]
-    optimiser = _adam([{"params": everything}])
+    stepping = optimiser.of((model, heads), peak, DECAY)
     while clock.progress < 1:
         rows, mirrored = g.integers(len(pool), size=batch), bool(g.random() < 0.5)
         want = vision.labels(
@@ -119,7 +117,7 @@ def train_tower(pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int
         with torch.autocast("cpu", torch.bfloat16):
             patches, cls = vision.see(model, pixels)
         error = vision.losses(heads, patches.float(), cls.float(), want)
-        clock.tick(optimiser, torch.stack(list(error.values())).sum(), everything)
+        clock.tick(stepping, torch.stack(list(error.values())).sum(), everything)
         thing = want.owner >= 0
         right = (heads.kind(patches.float().detach()).argmax(-1) == want.kind)[thing].float().mean()
         clock.note(**{k: float(v.detach()) for k, v in error.items()}, right=float(right))

@@ -16,7 +16,7 @@ from transformers import CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD
 from csp.models.sam import PIXEL_MEAN, PIXEL_STD
-from csp.park.training import objectives, parts, segmenter, vision
+from csp.park.training import objectives, optimiser, parts, segmenter, vision
 from csp.park.training.clock import Clock
 from csp.park.training.data import Pool
 from csp.park.training.decoder import Look, Reasoner, Shape
@@ -28,6 +28,7 @@ from csp.park.upcoming import language, words
 MIX: dict[str, int] = {"ref": 6, "ref+": 5, "refg": 9, "refg:near": 6, "reason": 5, "intent": 4, "absent": 4}
 """Queries a scene once relations are in the lesson: they are learnt last, and stood still at 9 of 38."""
 START: dict[str, int] = {"ref": 12, "ref+": 10, "refg": 2, "refg:near": 1, "reason": 6, "intent": 5, "absent": 3}
+DECAY = 0.02
 STARTING = 600  # steps in which names come first
 
 
@@ -178,7 +179,7 @@ def train_decoder(
     packer = Packer(words.build())
     system = torch.tensor(packer.system)
     none, shift = nothing(room.plain)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
+    stepping = optimiser.of((model,), peak, DECAY)
     next_score = every
     while clock.progress < 1:
         rows = g.integers(len(room.train.pool), size=scenes).tolist()
@@ -192,7 +193,7 @@ def train_decoder(
         error = objectives.losses(states, batch, prompts(room.plain, batch), none, shift, aids)
         if attention is None:
             del error["A"]
-        clock.tick(optimiser, torch.stack(list(error.values())).sum(), model.parameters())
+        clock.tick(stepping, torch.stack(list(error.values())).sum(), model.parameters())
         clock.note(**{k: float(v.detach()) for k, v in error.items()})
         if clock.progress * minutes > next_score or clock.progress == 1:
             next_score += every
