@@ -204,9 +204,13 @@ class Session:
 
     def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> list[Result]:
         """Keep results; returns those that are kept."""
-        # One array for all that was asked about a picture, however often it was sent. Each is counted with it all the same.
+        # One array for all that was asked about a picture, however often it was sent; a copy, since the caller's may change or
+        # be a part of a larger one. Each is counted with it all the same.
         sent = results[0].request.image
-        picture = self._pictures.setdefault(picture_key(sent), sent.base if isinstance(sent.base, np.ndarray) else sent)
+        key = picture_key(sent)
+        picture = self._pictures.get(key)
+        if picture is None:
+            picture = self._pictures[key] = np.array(sent)
         kept = [replace(result, request=replace(result.request, image=picture)) for result in results]
         for query, result in zip(queries, kept, strict=True):
             self.results.put(key_of(common, query), result, bytes_of(result))

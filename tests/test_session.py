@@ -252,6 +252,10 @@ def test_what_is_kept_of_a_picture_is_one_array_however_often_it_was_sent(model:
     runs += session.run_all(Request(picture.copy(), "", "csp", SMALL), ["you sit down", "i want rain"])
     assert len({id(run.request.image.base) for run in runs}) == 1 and len(session.results) == 4
     np.testing.assert_array_equal(runs[-1].request.image, picture)
+    large = np.concatenate([picture, picture[::-1]])
+    part = Session(model).run(Request(large[: len(picture)], "a cat", "csp", SMALL))
+    large[:] = 0
+    np.testing.assert_array_equal(part.request.image, picture, "neither the whole of which it is a part nor what became of it")
     session.results.clear()
     del runs
     gc.collect()
