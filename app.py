@@ -46,16 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1" if proxy else "")
-    from csp.checks import check_integer
     from csp.ui import check_address, cores, leaving_cleanly, own_folder
 
     try:
-        # Read by torch when it is imported, as is the waiting above.
-        if args.threads is not None:
-            os.environ["OMP_NUM_THREADS"] = str(check_integer("--threads", args.threads, 1, 512))
-        elif fitted := cores.fitted():
-            os.environ.setdefault("OMP_NUM_THREADS", str(fitted))
-        cores.few_arenas()
+        cores.settle(args.threads)
         check_address(args.host, args.port)
         with leaving_cleanly():
             os.environ.setdefault("GRADIO_TEMP_DIR", str(own_folder()))

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 
@@ -124,3 +125,11 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t") and value.strip():
         return f"'{value}"
     return value
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; none has a name that the system does not take."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

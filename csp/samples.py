@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from csp import images
-from csp.checks import read_json, shown
+from csp.checks import is_file, read_json, shown
 from csp.park import language, scenes, worlds
 from csp.types import Template
 
@@ -205,7 +205,7 @@ class FolderSource:
         for key in ("image", "mask"):
             if Path(entry[key]).is_absolute() or ".." in Path(entry[key]).parts or "\0" in entry[key]:
                 raise ValueError(f"{where}: {key} must be a path inside the folder, got {shown(entry[key])}")
-            if not _is_file(Path(self.folder) / entry[key]):
+            if not is_file(Path(self.folder) / entry[key]):
                 raise ValueError(f"{where} names the {key} {shown(entry[key])}, which is not in {self.folder}")
         return {**entry, "family": str(entry.get("family", "all"))}
 
@@ -367,14 +367,6 @@ def printed(paths: Iterable[Path], length: int = 16) -> str:
         except OSError:
             digest.update(b"missing")
     return digest.hexdigest()[:length]
-
-
-def _is_file(path: Path) -> bool:
-    """Whether there is such a file; none has a name that the system does not take."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
     flags, says = SAYS[wrong]
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, str(tmp_path) if name.endswith("DIR") else "False")
-    assert app.main([*flags, "--device", "cpu"]) == 2
+    assert app.main(["--port", str(free_port()), "--device", "cpu", *flags]) == 2
     told = capsys.readouterr().err
     assert told.startswith("app: ") and told.count("\n") == 1 and says in told and "Traceback" not in told
 
@@ -122,5 +122,5 @@ def test_what_is_wrong_is_said_in_one_sentence(
 def test_a_head_of_another_base_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = csp.load(LISA, clip=CLIP, sam=SAM, device="cpu")
     tuned.save(tmp_path, base, "decoder", {"base": "0" * 64, "method": "csp", "knobs": {}})
-    assert app.main([*TINY, "--head", str(tmp_path), "--device", "cpu"]) == 2
+    assert app.main([*TINY, "--head", str(tmp_path), "--port", str(free_port()), "--device", "cpu"]) == 2
     assert "load the one that it was tuned on" in capsys.readouterr().err

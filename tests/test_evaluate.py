@@ -94,7 +94,7 @@ def test_a_folder_of_triples(park_folder: Path, tmp_path: Path, capsys: pytest.C
         (["--split", "exam"], "split must be one of train"),
         (["--method", "prune"], "--method must be one of full, csp"),
         (["--method", "csp", "--Lc", "many"], "Lc must be an integer"),
-        (["--method", "csp"], "Lc"),
+        (["--method", "csp", "--Lc", "99"], "Lc"),
         (["--data", "nowhere"], "'nowhere' is no data set and no folder: give one of refcoco"),
         (["--suite", "table6"], "256 image tokens and 32 layers, this model has 64 and 4"),
         (["--suite", "table9"], "invalid choice"),

@@ -11,6 +11,8 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path, PurePosixPath
 
+from csp.checks import check_integer
+
 CGROUPS = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 _ARENA_MAX = -8
@@ -31,6 +33,17 @@ def fitted() -> int | None:
     """Threads for torch where it would begin more than this process is granted; None where its own count will do."""
     share = granted()
     return share if share is not None and share < bound() else None
+
+
+def settle(told: int | None = None) -> None:
+    """Have torch begin with as many threads as ``told``, else as are fitted; to be called before it is imported, which reads
+    the variable. Raises ValueError for a number that will not do.
+    """
+    if told is not None:
+        os.environ["OMP_NUM_THREADS"] = str(check_integer("--threads", told, 1, 512))
+    elif share := fitted():
+        os.environ.setdefault("OMP_NUM_THREADS", str(share))
+    few_arenas()
 
 
 def few_arenas(most: int = 2) -> None:
