@@ -195,6 +195,14 @@ def test_every_parameter_that_learns_is_stepped_once() -> None:
     assert len(optimiser.of((head,), 1e-3, 0.01).parts) == 1, "a read-out alone has no matrix inside layers"
 
 
+def test_the_segmenter_starts_from_what_ships_but_for_its_prompts() -> None:
+    known = seeing._knowing(Path("assets/park"))
+    sam = parts.sam()
+    found = sam.load_state_dict(known, strict=False)  # raises where a size is another
+    assert not found.unexpected_keys and all(name.startswith("prompt_encoder.") for name in found.missing_keys)
+    assert torch.equal(sam.state_dict()["mask_decoder.mask_tokens.weight"], known["mask_decoder.mask_tokens.weight"])
+
+
 class _Steps(Clock):
     """A clock that counts steps in place of minutes."""
 
