@@ -1,4 +1,4 @@
-"""Figures from results, and the program that makes them: ``python -m csp.figures --figure 5 --scenes 7 12 30 --out
+"""Figures from results, and the program that makes them: ``python -m csp.figures --figure 5 --scenes 15 13 30 --out
 figure5.svg`` runs a model on park scenes, ``python -m csp.figures run.npz [...]`` draws saved runs without one.
 
 `figure5` is the paper's Figure 5, `dropping` its Figures 2(a) and 3(a, b), `clusterings` its Figure 4(B), `token_steps`
@@ -58,7 +58,7 @@ def __dir__() -> list[str]:
 
 CSP_NAME = "csp"
 SURVIVORS = (4, 16, 64)
-SCENES = (7, 12, 30)
+SCENES = (15, 13, 30)
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
 
 
@@ -193,7 +193,7 @@ def _parser() -> Parser:
     main.add_argument("--provenance", action="store_true", help="add a line with model, settings, seed and version")
     ran = main.add_argument_group("running a model")
     ran.add_argument("--model", default="park", help="park, a folder, or a hub id (default: park)")
-    ran.add_argument("--scenes", nargs="+", type=int, metavar="N", help="test scenes of the park (default: 7 12 30)")
+    ran.add_argument("--scenes", nargs="+", type=int, metavar="N", help="test scenes of the park (default: 15 13 30)")
     ran.add_argument("--family", default="ref", help="which of a scene's queries: ref, ref+, refg, reason, intent, absent")
     ran.add_argument("--picture", action="append", metavar="FILE", help="a picture in place of scenes, with its --query")
     ran.add_argument("--query", action="append", metavar="TEXT", help="what to find in the --picture before it")
@@ -238,9 +238,9 @@ def _ran(figure: str, args: argparse.Namespace) -> tuple[list[Result], list[Any]
     ]
     for number in [] if pictures else args.scenes or SCENES[: 1 if figure == "4D" else None]:
         drawn = scene(number, split="test")
-        found = next((each for each in drawn.queries if each[0] == args.family), None)
+        found = next((each for each in drawn.spoken if each[0] == args.family), None)
         if found is None:
-            has = ", ".join(dict.fromkeys(family for family, _, _ in drawn.queries))
+            has = ", ".join(dict.fromkeys(family for family, _, _ in drawn.spoken))
             raise ValueError(f"scene {number} has no query of the family {args.family!r}; it has {has}")
         asked.append((drawn.image, found[1], found[2]))
     name = args.method

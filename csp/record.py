@@ -59,7 +59,8 @@ class Line:
             from csp.park import scene
 
             drawn = scene(self.scene or 0, split="test")
-            picture, truth = drawn.image, next((mask for _, text, mask in drawn.queries if text == self.query), None)
+            known = (*drawn.spoken, *drawn.queries)
+            picture, truth = drawn.image, next((mask for _, text, mask in known if text == self.query), None)
         else:
             from csp.samples import read_mask
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from csp import images
 from csp.checks import is_file, read_json, shown
-from csp.park import language, scenes, worlds
+from csp.park import language, scenes, things
 from csp.types import Template
 
 SIZES = ("<1 %", "1-4 %", ">4 %")
@@ -91,31 +91,27 @@ class Source(Protocol):
 class ParkSource:
     """One query per family and picture of the drawn park; picture i is number ``first + i`` of ``split``.
 
-    ``families`` empty means all. ``world`` is the one that the model was trained on. Raises ValueError for an unknown family,
-    split or world.
+    ``families`` empty means all. Raises ValueError for an unknown family or split.
     """
 
     split: str = "test"
     count: int = 1000
     first: int = 0
     families: tuple[str, ...] = ()
-    world: int = 1
 
     def __post_init__(self) -> None:
-        if self.world not in worlds.WORLDS:
-            raise ValueError(f"world must be one of {', '.join(map(str, worlds.WORLDS))}, got {self.world}")
         for family in self.families:
             if family not in language.FAMILIES:
                 raise ValueError(f"family must be one of {', '.join(language.FAMILIES)}, got {family!r}")
-        if self.split not in scenes.SPLITS:
-            raise ValueError(f"split must be one of {', '.join(scenes.SPLITS)}, got {self.split!r}")
+        if self.split not in things.SPLITS:
+            raise ValueError(f"split must be one of {', '.join(things.SPLITS)}, got {self.split!r}")
         for name, value, least in (("scenes", self.count, 1), ("first", self.first, 0)):
             if value < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}")
 
     @property
     def name(self) -> str:
-        return f"park/{self.split}" if self.world == 1 else f"park{self.world}/{self.split}"
+        return f"park/{self.split}"
 
     def __len__(self) -> int:
         return self.count
@@ -123,15 +119,15 @@ class ParkSource:
     def picture(self, index: int) -> str:
         return f"{self.split}-{self.first + index}"
 
-    def scene(self, index: int) -> Any:
+    def scene(self, index: int) -> scenes.Scene:
         """The drawn scene behind picture ``index``, with its instance map."""
-        return worlds.scene(self.world, self.first + index, self.split)
+        return scenes.scene(self.first + index, self.split)
 
     def samples(self, index: int) -> tuple[Sample, ...]:
         scene, name = self.scene(index), self.picture(index)
         return tuple(
             Sample(name, number, scene.image, q.text, scene.mask(q.targets), q.family, q.held)
-            for number, q in enumerate(worlds.asked(self.world, scene))
+            for number, q in enumerate(language.queries(scene.park))
             if self._wanted(q.family)
         )
 

@@ -322,7 +322,7 @@ def test_figures_show_every_line(axis: str, tmp_path: Path) -> None:
 
 def test_weights_are_frozen_before_the_first_comparison(tmp_path: Path) -> None:
     first = frozen.freeze(tmp_path, "aaaa")
-    assert frozen.freeze(tmp_path, "aaaa") == first and first["world"]["seeds"] == [0, 199]
+    assert frozen.freeze(tmp_path, "aaaa") == first and first["world"]["seeds"] == [0, 999]
     with pytest.raises(ValueError, match=r"weights differ from those frozen on .*--refreeze"):
         frozen.freeze(tmp_path, "bbbb")
     log = tmp_path / "log.md"
@@ -346,4 +346,9 @@ def test_tuned_heads_and_searches_have_sections_of_their_own(tmp_path: Path) -> 
     if json.loads((results / "frozen.json").read_text())["weights"] == made_on["weights"]:
         written = (results.parent / "results.md").read_text()
         assert tuned in written and searched in written, "docs/results.md is older than what it is made from"
-    assert found_page.sections(tmp_path, {"weights": "others"}) == []
+    others = found_page.sections(tmp_path, {"weights": "others"})
+    assert [block.splitlines()[2] for block in others] == [
+        "Not run on these weights yet: `python -m csp.tune table6`.",
+        "Not run on these weights yet: `python -m csp.search --tokens 73`.",
+    ]
+    assert found_page.sections(tmp_path / "none", made_on) == []

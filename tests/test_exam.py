@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import re
 from typing import Any
 
-import numpy as np
 import pytest
 
 from csp.evaluation import ablations, bars, exam
 from csp.evaluation.report import Report
 from csp.evaluation.runs import DENSE
-from csp.park import worlds
 from csp.park.draw import KINDS
-from csp.park.upcoming.things import Thing
-from csp.samples import ParkSource
+from csp.park.things import Thing
 
 
 def thing(kind: str, colour: str, x: float, y: float = 0.5, side: float = 0.1) -> Thing:
@@ -44,42 +40,35 @@ def test_the_exam_is_large_and_its_heads_are_understood(monkeypatch: pytest.Monk
 
 
 def test_the_exam_shares_no_idea_with_the_generator() -> None:
-    from csp.park.upcoming.ideas import REASON
-    from csp.park.upcoming.wishes import INTENT
+    from csp.park.ideas import REASON
+    from csp.park.wishes import INTENT
 
-    generated = {idea for table in (REASON, INTENT) for ideas in table.values() for idea in ideas}
-    assert not generated & {text for group, _, text in exam.entries() if group in ("idea", "wish")}
+    opening = re.compile(r"^(it|is|what|who|you|i|the thing|that|something|a|the|could|can|would|do)\b ?")
+
+    def core(text: str) -> str:
+        words = re.sub(r"[^a-z ]", "", text.lower().replace("'s ", " is ")).strip()
+        while (rest := opening.sub("", words)) not in ("", words):
+            words = rest
+        return words
+
+    assert core("What is it that purrs?") == core("it purrs") == "purrs"
+    generated = {core(idea) for table in (REASON, INTENT) for ideas in table.values() for idea in ideas}
+    assert not generated & {core(text) for group, _, text in exam.entries() if group in ("idea", "wish")}
 
 
-@pytest.mark.parametrize("world", worlds.WORLDS)
-def test_every_world_can_be_examined(world: int) -> None:
-    source = exam.ExamSource(world, 2, first=5)
+def test_a_scene_is_examined_by_what_it_answers_clearly() -> None:
+    source = exam.ExamSource(2, first=5)
     samples = [s for i in range(2) for s in source.samples(i)]
     assert {s.scene for s in samples} == {"exam-5", "exam-6"}
     assert all(s.truth.any() == (s.family != "absent") for s in samples)
     assert sum(s.family == "absent" for s in samples) == 4 and len(samples) > 8
-    again = exam.ExamSource(world, 2, first=5)
+    again = exam.ExamSource(2, first=5)
     assert again.describe() == source.describe() and [s.query for s in again.samples(0)] == [s.query for s in source.samples(0)]
-    assert source.describe()["sha256"] != exam.ExamSource(3 - world, 2, first=5).describe()["sha256"]
+    assert source.describe()["sha256"] != exam.ExamSource(2, first=6).describe()["sha256"]
 
 
-def test_a_model_says_which_world_it_knows(tmp_path: Path) -> None:
-    assert worlds.of_folder(tmp_path) == 1
-    (tmp_path / "config.json").write_text(json.dumps({"csp": {"world": 2}}))
-    assert worlds.of_folder(tmp_path) == 2
-    assert worlds.of_folder(Path(__file__).parents[1] / "assets/park") == 1
-    with pytest.raises(ValueError, match="world must be one of 1, 2, got 3"):
-        worlds.scene(3, 0, "test")
-    with pytest.raises(ValueError, match="world must be one of 1, 2, got 3"):
-        ParkSource(world=3)
-
-
-def test_sources_of_both_worlds() -> None:
-    old, new = ParkSource("test", 2), ParkSource("test", 2, world=2)
-    assert old.name == "park/test" and new.name == "park2/test"
-    assert not np.array_equal(old.samples(0)[0].image, new.samples(0)[0].image)
-    assert {s.family for i in range(2) for s in new.samples(i)} >= {"ref", "absent"}
-    near = bars.NearSource("test", 12, world=2)
+def test_near_is_asked_alone() -> None:
+    near = bars.NearSource("test", 12)
     texts = [s.query for i in range(12) for s in near.samples(i)]
     assert len(texts) > 4 and all(any(word in t for word in ("near", "close", "next", "beside", " by ")) for t in texts)
 

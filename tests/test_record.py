@@ -115,7 +115,7 @@ def test_a_mask_of_another_size_is_named_with_its_line(listed, tmp_path):
 
 
 def test_the_program_on_the_embedded_model(listed, tmp_path, capsys):
-    listed.write_text('{"scene": 0, "query": "purple ball"}\n')
+    listed.write_text('{"scene": 18, "query": "the dog"}\n')
     assert record.main(["--list", str(listed), "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr()
     assert "1 runs in" in shown.out and "1 of 1" in shown.err

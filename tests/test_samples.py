@@ -20,7 +20,7 @@ def test_the_park_gives_one_query_per_family_with_its_own_truth() -> None:
     for sample in source.samples(2):
         scene = scenes.scene(7, "test")
         np.testing.assert_array_equal(sample.image, scene.image)
-        query = next(q for q in language.queries(scene, each=1) if q.family == sample.family)
+        query = next(q for q in language.queries(scene.park, each=1) if q.family == sample.family)
         assert (sample.query, sample.held) == (query.text, query.held)
         np.testing.assert_array_equal(sample.truth, scene.mask(query.targets))
         assert (sample.size is None) == (sample.family == "absent")
@@ -59,7 +59,7 @@ def test_a_fingerprint_tells_seeds_and_worlds_apart(monkeypatch: pytest.MonkeyPa
     assert source.describe() == ParkSource("test", 2).describe()
     assert source.describe()["sha256"] != ParkSource("val", 2).describe()["sha256"]
     before = source.describe()
-    monkeypatch.setattr(language, "MARGIN", 0.12)
+    monkeypatch.setattr(language, "RELATION_ODDS", (0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
     assert source.describe()["sha256"] != before["sha256"]
 
 

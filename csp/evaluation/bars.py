@@ -22,11 +22,10 @@ from csp.evaluation.exam import ExamSource
 from csp.evaluation.report import Report
 from csp.evaluation.runs import DENSE, Row, Run
 from csp.metrics import iou
-from csp.park import worlds
+from csp.park import language
 from csp.samples import ParkSource, Sample
 
 RIGHT = 0.5  # IoU above which an answer counts as right
-NEAR_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,10 @@ class NearSource(ParkSource):
 
     def samples(self, index: int) -> tuple[Sample, ...]:
         scene = self.scene(index)
-        each = {"refg": NEAR_TRIES * 4} if self.world == 1 else {"refg:near": 1}
-        for q in worlds.asked(self.world, scene, each):
-            if q.meaning is not None and q.meaning.relation and q.meaning.relation[0] == "near":
-                return (Sample(self.picture(index), 0, scene.image, q.text, scene.mask(q.targets), "refg", q.held),)
-        return ()
+        return tuple(
+            Sample(self.picture(index), 0, scene.image, q.text, scene.mask(q.targets), "refg", q.held)
+            for q in language.queries(scene.park, {"refg:near": 1})
+        )
 
 
 def right(rows: Sequence[Row]) -> float:
@@ -134,22 +132,20 @@ def _main(argv: Sequence[str] | None) -> int:
 
     from csp.checkpoints import load
     from csp.evaluation.processes import Job, collect
-    from csp.evaluation.provenance import model_folders
     from csp.methods.full import Full
 
-    world = worlds.of_folder(model_folders(args.model, None)[0])
     model = load(args.model)
     dense = (Run(DENSE, Full()),)
 
     def report(source: Any, runs: tuple[Run, ...] = dense) -> Report:
         return Report(collect(Job(args.model, source, runs), args.jobs, model=model if args.jobs == 1 else None))
 
-    exam = report(ExamSource(world, args.scenes, args.first))
+    exam = report(ExamSource(args.scenes, args.first))
     if args.exam_only:
         print(text([], exam))
         return 0
-    park = report(ParkSource("test", args.scenes, args.first, world=world), (*dense, *ablations.runs(model.N, model.L)))
-    near = report(NearSource("test", args.scenes, args.first, world=world))
+    park = report(ParkSource("test", args.scenes, args.first), (*dense, *ablations.runs(model.N, model.L)))
+    near = report(NearSource("test", args.scenes, args.first))
     found = bars(park, exam, near)
     print(text(found, exam))
     if args.json:
@@ -164,7 +160,7 @@ def _main(argv: Sequence[str] | None) -> int:
             for b in found
         ]
         args.json.write_text(
-            json.dumps({"model": args.model, "world": world, "scenes": args.scenes, "bars": told, "exam": by_group(exam)})
+            json.dumps({"model": args.model, "scenes": args.scenes, "bars": told, "exam": by_group(exam)})
         )
     return 1 if any(bar.verdict == "MISSED" for bar in found) else 0
 

@@ -1,7 +1,7 @@
 """Queries as people type them, written by hand and apart from the generator of any park, with what each of them wants.
 
 A text is asked of a scene only where its answer is clear from the scene's objects alone (kind, colour, centre, box), so that the
-exam fits any world of the park. Groups tell which kind of wording a model does not follow yet.
+exam fits any scene of the park. Groups tell which kind of wording a model does not follow yet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from csp.park import worlds
+from csp.park import scenes
 from csp.park.draw import COLOURS, KINDS
 from csp.samples import Sample
 
@@ -227,14 +227,13 @@ class ExamSource:
     empty mask: things no park has, and names of what this scene lacks.
     """
 
-    world: int = 1
     count: int = 200
     first: int = 0
     split: str = "test"
 
     @property
     def name(self) -> str:
-        return f"exam/{self.split}/{self.world}"
+        return f"exam/{self.split}"
 
     def __len__(self) -> int:
         return self.count
@@ -250,7 +249,7 @@ class ExamSource:
         return ""
 
     def samples(self, index: int) -> tuple[Sample, ...]:
-        scene = worlds.scene(self.world, self.first + index, self.split)
+        scene = scenes.scene(self.first + index, self.split)
         g = np.random.default_rng([91, self.first + index])
         kept: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
         for group, wanted, text in self._entries:

@@ -15,7 +15,7 @@ from typing import Any
 from csp.evaluation import provenance
 from csp.samples import ParkSource
 
-WORLD = ParkSource("test", 200)
+WORLD = ParkSource("test", 1000)
 
 
 def freeze(folder: Path, weights: str, reason: str | None = None, log: Path | None = None) -> dict[str, Any]:

@@ -1,34 +1,36 @@
 """The park: procedural pictures with exact instance masks, reproducible from (seed, split).
 
-A picture has 4 to 10 things of a few kinds, so that words must tell them apart; nearer things are drawn later and
-hide parts of farther ones. `scene` is the public door; `layout` alone decides what stands where, at any size.
+A picture has 4 to 10 things of a few kinds among landmarks of the ground, under one light; nearer things hide parts of farther
+ones. `scene` is the public door.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
 import numpy as np
 
 from csp.park import language
-from csp.park.draw import KINDS, shade
-from csp.park.layouts import SPLITS as SPLITS, Thing as Thing, generator, layout as layout, stroke
+from csp.park.draw import KINDS
+from csp.park.ground import Mark, backdrop, texture
+from csp.park.things import Layout, Thing, generator, layout, order, stroke
 
 SIZE = 448
+SHADE = 224  # resolution of shadows
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, its instance map (0 = background, i = objects[i-1]) and its queries."""
+    """A picture, its instance map (0 = background, i = objects[i-1]), its landmarks and its queries."""
 
     seed: int
     split: str
     image: np.ndarray  # uint8 [H, W, 3]
     instances: np.ndarray  # uint8 [H, W]
     objects: tuple[Thing, ...]
-    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+    marks: tuple[Mark, ...]
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
@@ -39,65 +41,75 @@ class Scene:
         """Union of the objects with these indices, bool [H, W]."""
         return np.isin(self.instances, [i + 1 for i in which])
 
+    @property
+    def park(self) -> language.Park:
+        """What words about this picture go by."""
+        return language.Park(self.seed, self.split, self.objects, self.marks)
+
+    @cached_property
+    def spoken(self) -> list[tuple[str, str, np.ndarray]]:
+        """As `queries`, in words that one would say aloud: what to try first."""
+        return [(q.family, q.text, self.mask(q.targets)) for q in language.spoken(self.park)]
+
     @cached_property
     def queries(self) -> list[tuple[str, str, np.ndarray]]:
-        """(family, text, mask bool [H, W]), one or more of every family that the picture admits."""
-        return [(q.family, q.text, self.mask(q.targets)) for q in language.queries(self)]
+        """(family, text, mask bool [H, W]), one of every family that the picture admits."""
+        return [(q.family, q.text, self.mask(q.targets)) for q in language.queries(self.park)]
 
 
-def _backdrop(g: np.random.Generator, size: int, horizon: float) -> np.ndarray:
-    """Sky, hills, ground with tufts and soft noise, uint8 [size, size, 3]."""
-    skies = ((150, 202, 236), (178, 214, 238), (236, 208, 186), (196, 204, 222), (128, 186, 226))
-    grounds = ((126, 176, 92), (152, 186, 104), (108, 158, 92), (196, 180, 132), (170, 196, 150))
-    top = np.array(skies[int(g.integers(len(skies)))], np.float32)
-    low = np.array(grounds[int(g.integers(len(grounds)))], np.float32)
-    line = int(horizon * size)
-    rows = np.arange(size, dtype=np.float32)[:, None]
-    sky = top + (250 - top) * np.clip(rows / line, 0, 1) * 0.7
-    ground = low * (0.92 + 0.16 * (1 - (rows - line) / (size - line)))
-    column = np.where(rows < line, sky, ground)
-    image = np.repeat(column[:, None, :], size, axis=1)
-    image = np.ascontiguousarray(np.clip(image, 0, 255).astype(np.uint8))
-    for _ in range(int(g.integers(0, 4))):
-        cx, cy, r = g.uniform(0, 1) * size, g.uniform(0.05, 0.7) * line, g.uniform(0.03, 0.06) * size
-        for dx, k in ((-1.1, 0.7), (0.0, 1.0), (1.2, 0.75)):
-            cv2.ellipse(image, (int(cx + dx * r), int(cy)), (int(r * 1.2), int(r * k * 0.6)), 0, 0, 360, (250, 251, 252), -1)
-    xs = np.linspace(0, size, 60)
-    for depth in range(int(g.integers(1, 3))):
-        wave = line - size * (0.02 + 0.05 * (1 + np.sin(xs / size * g.uniform(3, 9) + g.uniform(0, 6)))) * (1 - 0.45 * depth)
-        tint = shade((int(low[0]), int(low[1]), int(low[2])), -0.12 - 0.12 * depth)
-        outline = np.concatenate([np.stack([xs, wave], 1), [[size, line + 2], [0, line + 2]]])
-        cv2.fillPoly(image, [np.round(outline).astype(np.int32)], shade(tint, 0.3))
-    if g.random() < 0.45:  # a path towards the horizon
-        a, b, w = g.uniform(0.1, 0.9), g.uniform(0.2, 0.8), g.uniform(0.08, 0.2)
-        path = np.array([(b - 0.01, horizon), (b + 0.015, horizon), (a + w, 1.0), (a - w, 1.0)]) * size
-        cv2.fillPoly(image, [path.astype(np.int32)], (214, 198, 164))
-    for _ in range(int(g.integers(30, 90))):
-        x, y = g.uniform(0, size), g.uniform(line + 4, size)
-        h = size * 0.012 * (0.6 + (y - line) / (size - line))
-        tuft = np.array([(x - h * 0.5, y), (x - h * 0.2, y - h), (x, y - h * 0.3), (x + h * 0.3, y - h * 1.1), (x + h * 0.5, y)])
-        cv2.fillPoly(image, [tuft.astype(np.int32)], shade((int(low[0]), int(low[1]), int(low[2])), -0.22))
-    return image
+def _shadows(park: Layout, lean: float, fall: float, size: int) -> np.ndarray:
+    """How much light the ground keeps, float32 [size, size]: outlines laid down to one side, soft at the edge."""
+    veil = np.zeros((SHADE, SHADE), np.uint8)
+    ids = np.zeros((SHADE, SHADE), np.uint8)
+    for item in order(park.things, park.marks):
+        if item.kind == "house" or (
+            isinstance(item, Thing) and (KINDS[item.kind].place == "sky" or item.y < park.horizon + 0.02)
+        ):
+            continue
+        ids[:] = 0
+        stroke(item, None, ids, 255)
+        foot = item.y * SHADE
+        turn = np.array([[1, -lean, lean * foot], [0, fall, foot * (1 - fall)]], np.float32)
+        veil = np.maximum(veil, cv2.warpAffine(ids, turn, (SHADE, SHADE)))
+        half = (np.nonzero(ids.any(0))[0][[0, -1]] - item.x * SHADE) if ids.any() else (0, 0)
+        wide = max(2, int(0.45 * (half[1] - half[0])))
+        cv2.ellipse(veil, (int(item.x * SHADE), int(foot)), (wide, max(1, wide // 6)), 0, 0, 360, 255, -1)
+    veil[: int(park.horizon * SHADE)] = 0
+    soft = cv2.blur(veil, (5, 3)).astype(np.float32) / 255
+    return 1 - 0.4 * cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def _paint(things: tuple[Thing, ...], horizon: float, g: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _round(image: np.ndarray, ids: np.ndarray, value: int, thing: Thing, sun: int) -> None:
+    """Light from one side over a thing."""
+    size = len(ids)
+    x0, y0, x1, y1 = (int(v * size) for v in thing.box)
+    part = (slice(max(0, y0 - 2), y1 + 2), slice(max(0, x0 - 2), x1 + 2))
+    mine = ids[part] == value
+    h, w = mine.shape
+    across = np.linspace(-sun, sun, w, dtype=np.float32)[None] * 0.1 - np.linspace(-1, 1, h, dtype=np.float32)[:, None] * 0.08
+    piece = image[part]
+    piece[mine] = np.clip(piece * (1 + across)[..., None] + 40 * np.clip(across, 0, 1)[..., None], 0, 255).astype(np.uint8)[mine]
+
+
+def _paint(park: Layout, g: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     big = size * 2  # drawn twice as large and reduced: smooth edges, exact map
-    image = _backdrop(g, big, horizon)
+    image = backdrop(g, big, park.horizon, park.marks)
+    sun = int(g.choice((-1, 1)))
+    lean, fall = float(sun * g.uniform(0.3, 1.0)), float(g.uniform(-0.4, -0.15) if g.random() < 0.6 else g.uniform(0.15, 0.35))
+    image = (image * _shadows(park, lean, fall, big)[..., None]).astype(np.uint8)
     ids = np.zeros((big, big), np.uint8)
-    veil = np.ones((big, big), np.float32)
-    for thing in things:
-        if KINDS[thing.kind].place == "ground" and thing.y > horizon:
-            half = thing.height * KINDS[thing.kind].half_width
-            at = (int((thing.x + 0.12 * half) * big), int(thing.y * big))
-            cv2.ellipse(veil, at, (int(half * big * 1.02), max(2, int(half * big * 0.2))), 0, 0, 360, 0.72, -1)
-    image = (image * cv2.blur(veil, (big // 60, big // 90))[..., None]).astype(np.uint8)
-    for i, thing in enumerate(things):
-        stroke(thing, image, ids, i + 1)
-    coarse = g.normal(0, 4.0, (big // 8, big // 8, 1)).astype(np.float32)
-    noise = cv2.resize(coarse, (big, big), interpolation=cv2.INTER_LINEAR)[..., None]
-    image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    numbers = {t.number: i + 1 for i, t in enumerate(park.things)}
+    for item in order(park.things, park.marks):
+        value = numbers[item.number] if isinstance(item, Thing) else 0
+        stroke(item, image, ids, value)
+        if isinstance(item, Thing):
+            _round(image, ids, value, item, -sun)
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-    image = np.clip(image + g.normal(0, 2.0, image.shape), 0, 255).astype(np.uint8)
+    warm = np.array([(1.0, 1.0, 1.0), (1.05, 1.0, 0.93), (0.95, 0.99, 1.04)][int(g.integers(3))], np.float32) * float(
+        g.uniform(0.86, 1.04)
+    )
+    grain = texture(g, 0.4, size)[..., None] * 4.0 + g.normal(0, 2.5, image.shape).astype(np.float32)
+    image = np.clip(image * warm + grain, 0, 255).astype(np.uint8)
     return image, np.ascontiguousarray(ids[::2, ::2])
 
 
@@ -113,6 +125,6 @@ def scene(seed: int, split: str = "test", size: int = SIZE) -> Scene:
     """
     if not 112 <= size <= 1024:
         raise ValueError(f"size must be in 112..1024 pixels, got {size}")
-    things, horizon = layout(seed, split)
-    image, ids = _paint(things, horizon, generator(seed, split, 1), size)
-    return Scene(seed, split, image, ids, things)
+    park = layout(seed, split)
+    image, ids = _paint(park, generator(seed, split, 1), size)
+    return Scene(seed, split, image, ids, park.things, park.marks)

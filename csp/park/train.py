@@ -1,4 +1,4 @@
-"""Train the next embedded model, in slices that go on from each other.
+"""Train the embedded model, in slices that go on from each other.
 
     python -m csp.park.train all                     # every stage once: minutes to try it, hours to ship it
     python -m csp.park.train decoder --minutes 60    # one stage, on from where the folder stands
@@ -6,10 +6,10 @@
     python -m csp.park.train supervise --minutes 10  # the experiment: does CSP's margin follow a supervised layer?
 
 Stages: `tower` (vision tower, dense labels), `segmenter` (SAM, told places alone), `decoder` (a few layers over the frozen
-tower), `deepen` (made 32 layers, trained on), `instances` (YOLO11n-seg), `keep` (a checkpoint to commit), `export` (the model
-folder). Each is
-bounded by minutes and goes on from `--work`, or from `--from` where that is empty. The shipped model is not touched: `--out` says
-where to write one. CPU only, one thread unless told otherwise; progress is in the stages' .log files and printed.
+tower), `deepen` (made 32 layers, trained on), `attune` (SAM on the decoder's own prompts), `instances` (YOLO11n-seg), `keep` (a
+checkpoint to commit), `export` (the model folder). Each is bounded by minutes and goes on from `--work`, or from `--from` where
+that is empty. The shipped model is not touched: `--out` says where to write one. CPU only, one thread unless told otherwise;
+progress is in the stages' .log files and printed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-STAGES = ("tower", "segmenter", "decoder", "deepen", "instances", "keep", "export")
-ALL = ("tower", "segmenter", "decoder", "deepen", "instances", "export")
+STAGES = ("tower", "segmenter", "decoder", "deepen", "attune", "instances", "keep", "export")
+ALL = ("tower", "segmenter", "decoder", "deepen", "attune", "instances", "export")
 MINUTES = {
     "tower": 60.0,
     "segmenter": 120.0,
     "decoder": 60.0,
     "deepen": 240.0,
+    "attune": 60.0,
     "instances": 45.0,
     "supervise": 10.0,
     "resume": 60.0,
 }
 PEAK = {"decoder": 1.2e-3, "deepen": 6e-4}
 VALIDATION = 60
+SAID = 2500  # scenes that the decoder speaks of
 SHIPPED = Path("assets/park")
-KEPT = Path("assets/park2-training")
+KEPT = Path("assets/park-training")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("stage", choices=(*STAGES, "all", "resume", "supervise"))
     made.add_argument(
-        "--work", type=Path, default=Path("out/park2"), help="checkpoints, logs and drawn scenes (default: %(default)s)"
+        "--work", type=Path, default=Path("out/park"), help="checkpoints, logs and drawn scenes (default: %(default)s)"
     )
     made.add_argument("--from", dest="origin", type=Path, help="a committed checkpoint to go on from, as `keep` writes it")
-    made.add_argument(
-        "--out", type=Path, default=Path("out/park2/model"), help="the model folder to write (default: %(default)s)"
-    )
+    made.add_argument("--out", type=Path, default=Path("out/park/model"), help="the model folder to write (default: %(default)s)")
     made.add_argument("--keep", type=Path, default=KEPT, help="where `keep` writes (default: %(default)s)")
     made.add_argument("--minutes", type=float, help="length of each stage (default: " + repr(MINUTES) + ")")
     made.add_argument("--scenes", type=int, default=6000, help="training scenes (default: %(default)s)")
@@ -124,6 +124,17 @@ def segmenter(run: Run) -> None:
     train_segmenter(_pool(run), run.time("segmenter"), run.work / "segmenter.pt", run.seed, start=SHIPPED)
 
 
+def attune(run: Run) -> None:
+    """The segmenter on prompts that the decoder says."""
+    from csp.park.training.saying import say
+    from csp.park.training.seeing import train_segmenter
+    from csp.park.training.teaching import restore
+
+    room, out = _room(run), run.work / "segmenter.pt"
+    said = say(restore(run.work / "decoder.pt"), room.train, SAID, run.seed)
+    train_segmenter(room.train.pool, run.time("attune"), out, run.seed, said=said)
+
+
 def tower(run: Run) -> None:
     from csp.park.training.seeing import train_tower
 
@@ -181,7 +192,9 @@ def instances(run: Run) -> None:
     data = run.work / "yolo" / "data.yaml"
     if not data.exists():
         yolo.write_dataset(_pool(run), data.parent, val=100)
-    yolo.train_instances(data, SHIPPED / "yolo" / "yolo11n-seg.yaml", run.time("instances"), run.work / "yolo-run", run.seed)
+    begun = run.out / "yolo"
+    start = begun if (begun / "model.safetensors").exists() else SHIPPED / "yolo"
+    yolo.train_instances(data, start, run.time("instances"), run.work / "yolo-run", run.seed)
     yolo.export_instances(run.work / "yolo-run" / "run" / "weights" / "last.pt", run.out / "yolo")
     (run.out / "yolo" / "yolo11n-seg.yaml").write_bytes((SHIPPED / "yolo" / "yolo11n-seg.yaml").read_bytes())
 
@@ -202,9 +215,8 @@ def export(run: Run) -> None:
 
 
 ACTIONS: dict[str, Callable[[Run], None]] = {
-    "tower": tower, "segmenter": segmenter, "decoder": decoder, "deepen": deepen, "instances": instances, "keep": keep,
-    "export": export,
-    "resume": resume, "supervise": supervise,
+    "tower": tower, "segmenter": segmenter, "decoder": decoder, "deepen": deepen, "attune": attune, "instances": instances,
+    "keep": keep, "export": export, "resume": resume, "supervise": supervise,
 }  # fmt: skip
 
 

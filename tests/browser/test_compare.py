@@ -18,6 +18,7 @@ from strict import Strict
 from test_accessibility import findings
 
 from csp.methods import METHODS
+from csp.ui import shipped
 
 
 def tab(page: Page, name: str) -> Page:
@@ -308,9 +309,11 @@ def test_stop_leaves_what_is_there(slow: Page, tmp_path: Path):
 
 def test_it_opens_filled_with_the_shipped_curves(page: Page, served):
     before = len(served[1].requests)
+    made = shipped.origin(shipped.summary() or {})
+    told = f"{made['queries']} queries on {made['pictures']} park scenes"
     tab(page, "Trade-off")
     state(page, "tradeoff", "done")
-    expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text("300 queries on 60 park scenes")
+    expect(page.locator(".csp-tradeoff .csp-told")).to_contain_text(told)
     assert page.locator(".csp-point").count() > 40 and page.locator(".csp-span").count() > 40
     assert len(served[1].requests) == before
     page.locator('.csp-point[data-curve="LVLM_CSP"]').first.hover()

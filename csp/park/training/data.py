@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from csp.park.upcoming import language
-from csp.park.upcoming.ground import Mark, region
-from csp.park.upcoming.scenes import scene
-from csp.park.upcoming.things import Thing, stroke
+from csp.park import language
+from csp.park.ground import Mark, region
+from csp.park.scenes import scene
+from csp.park.things import Thing, stroke
 
 SIDE = 224
 FINE = 56  # cells of the landmarks' map and of place codes

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaModel
 
 from csp.park.draw import COLOURS, KINDS
+from csp.park.ground import MARKS
 from csp.park.training.packing import N_SYS, Batch, N
-from csp.park.upcoming.ground import MARKS
 
 POINTERS = ("target", "landmark", "fits")
 

@@ -8,11 +8,13 @@ queries of validation scenes. A run that is finished is not run again, so that t
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from csp.evaluation import found_page, provenance
 from csp.park.training import teaching
 from csp.park.training.depth import deepen
 from csp.park.training.export import export
@@ -45,8 +47,8 @@ def measure(folder: Path, scenes: int = SCENES) -> dict[str, Any]:
     """gIoU of every method on the same queries, and the share of queries whose best patch is on the target, by layer."""
     import csp
     from csp.methods import METHODS as made, build
-    from csp.park.upcoming import language
-    from csp.park.upcoming.scenes import scene
+    from csp.park import language
+    from csp.park.scenes import scene
 
     model = csp.load(str(folder))
     scores: dict[str, list[float]] = {name: [] for name in METHODS}
@@ -69,12 +71,12 @@ def measure(folder: Path, scenes: int = SCENES) -> dict[str, Any]:
     }
 
 
-def supervise(room: teaching.Classroom, work: Path, minutes: float, report: Path = Path("docs/results")) -> None:
-    """Train and measure what is missing, then write the table and the figure.
+def supervise(room: teaching.Classroom, work: Path, minutes: float, docs: Path = Path("docs")) -> None:
+    """Train and measure what is missing, then write summary and figure below `docs`; `docs/results.md` has the table.
 
     Raises ValueError without a decoder of fewer than 32 layers, or without a segmenter.
     """
-    shallow = work / "shallow.pt"
+    began, shallow = time.perf_counter(), work / "shallow.pt"
     if not shallow.exists():
         if not (work / "decoder.pt").exists() or teaching.restore(work / "decoder.pt").shape.depth >= 32:
             raise ValueError(f"{work} has no decoder of fewer than 32 layers: run `decoder` in an empty --work first")
@@ -97,27 +99,16 @@ def supervise(room: teaching.Classroom, work: Path, minutes: float, report: Path
                 export(model, tower, room.sam, folder / "model")
                 result.write_text(json.dumps(measure(folder / "model") | {"minutes": minutes}))
             found[f"{name}/{seed}"] = json.loads(result.read_text())
-    report.mkdir(parents=True, exist_ok=True)
-    (report / "supervised.json").write_text(json.dumps(found))
-    (report / "supervised.md").write_text(table(found))
-    figure(found, report / "supervised.svg")
-    print(table(found))
-
-
-def table(found: dict[str, Any]) -> str:
-    """gIoU lost to dense by each method, a row per condition and seed, in Markdown."""
-    others = [name for name in METHODS if name != "full"]
-    lines = [
-        "| attention loss | seed | dense | " + " | ".join(others) + " | first layer on target |",
-        "|---" * (4 + len(others)) + "|",
-    ]
-    for key, result in found.items():
-        name, seed = key.split("/")
-        score = result["gIoU"]
-        first = next((i for i, share in enumerate(result["on target"]) if share >= 0.5), None)
-        losses = " | ".join(f"{score[o] - score['full']:+.3f}" for o in others)
-        lines.append(f"| {name} | {seed} | {score['full']:.3f} | {losses} | {'none' if first is None else first} |")
-    return "\n".join(lines) + "\n"
+    told = {
+        "results": found,
+        "methods": list(METHODS),
+        "minutes": minutes,
+        "queries": min(result["queries"] for result in found.values()),
+        **provenance.record("cpu", None, began, "csp.park.train"),
+    }
+    found_page.keep(docs, "supervised", told)
+    figure(found, docs / "results/supervised.svg")
+    print(found_page.supervised_table(told))
 
 
 def figure(found: dict[str, Any], file: Path) -> None:

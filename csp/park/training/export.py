@@ -10,14 +10,14 @@ from segment_anything.modeling import Sam
 from transformers import CLIPVisionModel
 
 from csp.models.clip import CLIP_MEAN, CLIP_STD
+from csp.park import words
 from csp.park.training import parts
 from csp.park.training.checkpoint import half, shards
 from csp.park.training.decoder import Reasoner
-from csp.park.upcoming import words
 
 
 def config(model: Reasoner) -> dict:
-    """LISA's config.json for these sizes, with the embedded model's prompt and its world under "csp"."""
+    """LISA's config.json for these sizes, with the embedded model's prompt under "csp"."""
     c = model.llm.config
     return {
         "architectures": ["LISAForCausalLM"], "model_type": "llava", "hidden_size": c.hidden_size,
@@ -28,7 +28,7 @@ def config(model: Reasoner) -> dict:
         "out_dim": parts.SAM["prompt_embed_dim"], "mm_hidden_size": parts.CLIP["hidden_size"], "mm_projector_type": "mlp2x_gelu",
         "mm_vision_select_layer": -2, "mm_vision_select_feature": "patch", "mm_use_im_start_end": False, "vision_tower": "clip",
         "csp": {
-            "name": "park", "world": 2, "seg_row": "before", "dtype": "float32", "pixel size": parts.CLIP["image_size"],
+            "name": "park", "seg_row": "before", "dtype": "float32", "pixel size": parts.CLIP["image_size"],
             "prompt": {"sys": list(words.SYSTEM), "usr": ["{query}", *words.AFTER], "out": list(words.ANSWER)},
         },
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""YOLO11n-seg on the same scenes, by ultralytics from scratch, for Seg-First; one class, "object"."""
+"""YOLO11n-seg on the same scenes, by ultralytics, for Seg-First; one class, "object". It goes on from the one that ships."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from csp.models.instances import import_ultralytics
+from csp.models.instances import build_yolo, import_ultralytics
 from csp.park.training.data import SIDE, Pool
 
 LEAST_LABEL = 40  # visible pixels below which a thing is not labelled
@@ -44,18 +44,22 @@ def write_dataset(pool: Pool, folder: Path, val: int) -> Path:
     return data
 
 
-def train_instances(data: Path, yaml: Path, minutes: float, out: Path, seed: int = 0) -> None:
-    """`yaml` is a yolo11n-seg description with nc: 1; leaves runs and weights in `out`."""
+def train_instances(data: Path, start: Path, minutes: float, out: Path, seed: int = 0) -> None:
+    """`start` holds a yolo11n-seg.yaml with nc: 1 and weights to go on from, as `export_instances` writes them; leaves runs and
+    weights in `out`.
+    """
     YOLO = import_ultralytics().YOLO
 
     options: dict[str, Any] = dict(
         data=str(data), imgsz=SIDE, time=minutes / 60, batch=16, device="cpu", workers=0, plots=False, amp=False,
-        pretrained=False, project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.002, lrf=0.02,
+        pretrained=False, project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.001, lrf=0.02,
         cos_lr=True, warmup_epochs=0.3,
         mosaic=0.0, close_mosaic=0, hsv_h=0.01, hsv_s=0.2, hsv_v=0.2, scale=0.1, translate=0.05, fliplr=0.5, erasing=0.0,
         save_period=1, val=False, cache="ram",
     )  # fmt: skip
-    YOLO(str(yaml), task="segment").train(**options)
+    known = build_yolo(start / "yolo11n-seg.yaml")
+    known.load_state_dict(load_file(start / "model.safetensors"))
+    YOLO(str(start / "yolo11n-seg.yaml"), task="segment").load(known.float()).train(**options)
 
 
 def export_instances(weights: Path, folder: Path) -> None:

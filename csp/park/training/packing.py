@@ -9,13 +9,13 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from csp.park import words
 from csp.park.draw import COLOURS, KINDS
+from csp.park.ground import MARKS
+from csp.park.language import Park, Query
+from csp.park.meaning import Meaning, candidates, landmark, sighted
 from csp.park.training.facts import LEAST_COVER, Facts
 from csp.park.training.vision import COLOUR_IDS, KIND_IDS, MARK_IDS, NO_KIND
-from csp.park.upcoming import words
-from csp.park.upcoming.ground import MARKS
-from csp.park.upcoming.language import Park, Query
-from csp.park.upcoming.meaning import Meaning, candidates, landmark, sighted
 
 N_SYS = len(words.SYSTEM)
 N = 256

@@ -17,6 +17,7 @@ from csp.park.training.data import Pool
 from csp.park.training.facts import of_pool
 
 DECAY = 0.01
+OWN = 6  # prompts a scene that a decoder said
 
 
 def code_table() -> np.ndarray:
@@ -45,9 +46,12 @@ def _knowing(folder: Path) -> dict[str, Tensor]:
 
 def train_segmenter(
     pool: Pool, minutes: float, out: Path, seed: int = 0, batch: int = 6, prompts: int = 5, peak: float = 6e-4,
-    start: Path | None = None,
+    start: Path | None = None, said: segmenter.Said | None = None,
 ) -> None:  # fmt: skip
-    """SAM, told places and nothing else; goes on from `out` where it is there, else from the SAM of the model in `start`."""
+    """SAM, told places and nothing else; goes on from `out` where it is there, else from the SAM of the model in `start`. With
+    `said`, the
+    scenes are those and most prompts a decoder's own.
+    """
     clock = Clock(minutes, peak, out.with_suffix(".log"))
     torch.manual_seed(seed + clock.steps)
     g = np.random.default_rng([seed, clock.steps])
@@ -64,7 +68,7 @@ def train_segmenter(
     everything = [p for p in [*model.parameters(), *helper.parameters()] if p.requires_grad]
     stepping = optimiser.of((model, helper), peak, DECAY)
     while clock.progress < 1:
-        rows = g.integers(len(pool), size=batch)
+        rows = g.integers(len(pool if said is None else said), size=batch)
         images = vision.jitter(pool.images[rows], g)
         total, reached, little = torch.zeros(()), [], []
         with torch.autocast("cpu", torch.bfloat16):
@@ -77,6 +81,11 @@ def train_segmenter(
             chosen = targets(areas, prompts, g)
             code, masks = segmenter.told(known[row].codes, pool.ids[row], chosen)
             sparse = segmenter.prompt(model, segmenter.shaken(model, code, _small(masks, segmenter.GRID)), code.abs().sum(1) == 0)
+            if said is not None and len(said.prompts[row]):
+                own = g.choice(len(said.prompts[row]), size=min(OWN, len(said.prompts[row])), replace=False)
+                chosen += [said.targets[row][i] for i in own]
+                masks = np.concatenate([masks, segmenter.told(known[row].codes, pool.ids[row], chosen[-len(own) :])[1]])
+                sparse = torch.cat([sparse, said.prompts[row][own].float()])
             with torch.autocast("cpu", torch.bfloat16):
                 logits, iou = segmenter.draw(model, embedding[k], sparse)
             error, got = segmenter.loss(logits.float(), _small(masks, 112), iou)

@@ -7,6 +7,8 @@ foreground-point embedding: a place with an extent, in one token, as LISA's [SEG
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
@@ -14,6 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 GRID = 56  # masks are reduced to this side before their code is averaged
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a decoder said of the first scenes of a pool: prompts, float16 [M, width] a scene, and the things that each means
+    (none: the empty mask).
+    """
+
+    prompts: list[Tensor]
+    targets: list[list[np.ndarray]]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
 
 
 def place_code(sam: Sam, masks: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from transformers import CLIPVisionModel
 
 from csp.park.draw import COLOURS, KINDS
+from csp.park.ground import MARKS, Mark
+from csp.park.things import Thing
 from csp.park.training.facts import GRID, LEAST_COVER, Facts
-from csp.park.upcoming.ground import MARKS, Mark
-from csp.park.upcoming.things import Thing
 
 KIND_IDS = {k: i for i, k in enumerate(KINDS)}
 COLOUR_IDS = {c: i for i, c in enumerate(COLOURS)}

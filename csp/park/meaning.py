@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from csp.park.draw import KINDS
-from csp.park.upcoming.ground import REGIONS, Mark
-from csp.park.upcoming.things import Thing, stands_on
+from csp.park.ground import REGIONS, Mark
+from csp.park.things import Thing, stands_on
 
 MARGIN = 0.06  # by how much of the picture a position word must be true
 LARGER = 0.3  # of the logarithm of the area by which a size word must be true

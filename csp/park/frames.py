@@ -1,4 +1,4 @@
-"""Frames, places and relations: how names become queries. In every list the fifth frame is held out of training."""
+"""Frames: how names become queries. In every list the fifth frame is held out of training."""
 
 from __future__ import annotations
 
@@ -44,138 +44,12 @@ NOT = (
     "{n} of another color than {c}",
 )
 
-BEFORE: dict[str, tuple[str, ...]] = {
-    "left": ("left", "leftmost", "left-hand", "far left", "outer left"),
-    "right": ("right", "rightmost", "right-hand", "far right", "outer right"),
-    "top": ("top", "topmost", "upper", "highest", "uppermost"),
-    "bottom": ("bottom", "lower", "lowest", "bottommost", "lowermost"),
-    "middle": ("middle", "central", "center", "middle", "centermost"),
-    "front": ("front", "nearest", "closest", "front", "foremost"),
-    "back": ("back", "rear", "farthest", "distant", "rearmost"),
-    "biggest": ("biggest", "largest", "big", "large", "very large", "huge", "greatest"),
-    "smallest": ("smallest", "tiniest", "small", "little", "littlest", "tiny", "minute"),
-    "tallest": ("tallest", "most towering", "tall", "quite tall", "very tall"),
-    "shortest": ("shortest", "short", "stubby", "least tall", "very short"),
-}
-AFTER: dict[str, tuple[str, ...]] = {
-    "left": (
-        "on the left",
-        "to the left",
-        "on the left side",
-        "farthest to the left",
-        "on the far left side",
-        "at the left",
-        "furthest left",
-        "at the left edge",
-        "in the left part of the picture",
-    ),
-    "right": (
-        "on the right",
-        "to the right",
-        "on the right side",
-        "farthest to the right",
-        "on the far right side",
-        "at the right",
-        "furthest right",
-        "at the right edge",
-        "in the right part of the picture",
-    ),
-    "top": (
-        "at the top",
-        "highest up",
-        "on top",
-        "in the upper part",
-        "highest at the top",
-        "highest in the picture",
-        "up there",
-        "at the upper edge",
-    ),
-    "bottom": (
-        "at the bottom",
-        "lowest down",
-        "in the lower part",
-        "lowest in the picture",
-        "lowest at the bottom",
-        "down there",
-        "at the lower edge",
-    ),
-    "middle": (
-        "in the middle",
-        "nearest to the middle",
-        "in the center",
-        "at the center",
-        "nearest to the center",
-        "in the middle of the picture",
-        "closest to the center",
-    ),
-    "front": (
-        "in front",
-        "in the front",
-        "in the foreground",
-        "closest to the camera",
-        "closest to us",
-        "nearest to us",
-        "right in front",
-    ),
-    "back": (
-        "in the back",
-        "in the background",
-        "farthest away",
-        "far away",
-        "farthest from us",
-        "at the back",
-        "farthest from the camera",
-    ),
-}
-ORDINALS = {2: ("second", "second", "2nd", "number two"), 3: ("third", "third", "3rd", "number three")}
-COUNTED = (
-    "{o} {n} from the {s}",
-    "{n} that is {o} from the {s}",
-    "{o} {n} counted from the {s}",
-    "{o} {n} starting at the {s}",
-    "{n} , {o} from the {s}",
-)
 NUMBERS = {
     2: ("two", "both", "2", "two", "pair of"),
     3: ("three", "3", "all three", "three"),
     4: ("four", "4", "all four", "four"),
 }
 
-ON: dict[str, tuple[str, ...]] = {
-    "path": ("on the {m}", "standing on the {m}", "that is on the {m}", "along the {m}", "placed on the {m}"),
-    "sandpit": ("in the {m}", "on the {m}", "standing in the {m}", "that is in the {m}", "inside the {m}"),
-    "flower bed": ("in the {m}", "among the {m}", "standing in the {m}", "that is in the {m}", "inside the {m}"),
-    "pond": ("in the {m}", "on the {m}", "standing in the {m}", "that is in the {m}", "inside the {m}"),
-    "blanket": ("on the {m}", "standing on the {m}", "lying on the {m}", "that is on the {m}", "placed on the {m}"),
-}
-
-RELATIONS: dict[str, tuple[str, ...]] = {
-    "left of": ("to the left of", "left of", "standing to the left of", "on the left side of", "standing left of", "left from"),
-    "right of": (
-        "to the right of",
-        "right of",
-        "standing to the right of",
-        "on the right side of",
-        "standing right of",
-        "right from",
-    ),
-    "above": ("above", "higher than", "higher up than", "over", "higher up and above"),
-    "below": ("below", "lower than", "lower down than", "under", "lower down and below", "beneath"),
-    "near": (
-        "next to",
-        "nearest to",
-        "closest to",
-        "beside",
-        "closest and next to",
-        "near",
-        "by",
-        "close to",
-        "nearest",
-        "right next to",
-        "nearby",
-    ),
-    "far": ("farthest from", "most distant from", "far away from", "farthest away from", "most far away from", "furthest from"),
-}
 RELATED = (
     "{np} {rel} {mark}",
     "{np} that is {rel} {mark}",
@@ -243,6 +117,36 @@ FRAMES = (
     "identify {the}",
     "detect {bare}",
     "which is {the}",
+    "got {a} ?",
+    "i'd like {the}",
+    "i'd like to see {the}",
+    "i need {the}",
+    "mark {bare}",
+    "mark {the} please",
+    "find me {the}",
+    "find {a}",
+    "could you find {the} please",
+    "can you show me {the} ?",
+    "can you mark {the}",
+    "please show me {the}",
+    "please highlight {the}",
+    "please mark {the}",
+    "spot {the}",
+    "where's {the}",
+    "where's {the} ?",
+    "have you got {a} ?",
+    "do you have {a} ?",
+    "any {bare} here ?",
+    "i mean {the}",
+    "{the} , please",
+    "ok , {the}",
+    "hi , where is {the} ?",
+    "segment {the}",
+    "show {bare}",
+    "find {bare}",
+    "i can see {a}",
+    "is {the} here ?",
+    "bring me {the}",
 )
 MANY_FRAMES = (
     "{bare}",

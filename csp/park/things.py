@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from csp.park.draw import COLOURS, KINDS, Colour, Pen, shade
-from csp.park.upcoming.ground import MARKS, REGIONS, Mark, propose, region, stand
+from csp.park.ground import MARKS, REGIONS, Mark, propose, region, stand
 
 SPLITS = {"train": 11, "val": 23, "test": 37}
 PROBE = 112  # resolution at which a layout is judged
