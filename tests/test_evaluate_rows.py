@@ -228,3 +228,18 @@ def test_a_stopped_evaluation_goes_on(
 def test_rows_of_something_else_are_not_mixed_in(park_folder: Path, alone: tuple[Path, list[Row]]) -> None:
     with pytest.raises(ValueError, match=r"another evaluation.*choose another --out"):
         collect(job(park_folder), folder=alone[0], header={"a": 2})
+
+
+def test_a_picture_that_admits_no_query_is_done_all_the_same(
+    park_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ParkSource("test", 3, first=17, families=("refg",))
+    assert [len(source.samples(index)) for index in range(3)] == [1, 0, 1]
+    asked = replace(job(park_folder), source=source)
+    rows = list(collect(asked, folder=tmp_path))
+    assert {row["scene"] for row in rows} == {"test-17", "test-19"}
+    monkeypatch.setattr(Evaluator, "rows", lambda *_: pytest.fail("it was done"))
+    assert list(collect(asked, folder=tmp_path)) == rows
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="none of the 1 pictures admits a query of those asked for"):
+        collect(replace(asked, source=ParkSource("test", 1, first=18, families=("refg",))))

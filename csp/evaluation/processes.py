@@ -27,7 +27,7 @@ import numpy as np
 from csp.evaluation.board import BEAT, Board, host_store, own_store, reach_store, shared_store
 from csp.evaluation.ranks import Rank, rank
 from csp.evaluation.runs import Evaluator, Row, Run
-from csp.evaluation.store import Rows, Store
+from csp.evaluation.store import UNASKED, Rows, Store
 from csp.samples import Source
 
 BLOCK = 4
@@ -204,6 +204,9 @@ class _Coordinator:
         rows = self.store.finish(spans)
         if rows.bad and len(rows.bad) == len(self.index):
             raise ValueError(f"none of the pictures could be scored; the first: {next(iter(rows.bad.values()))}")
+        if self.index and next(iter(rows), None) is None:
+            count = len(self.index)
+            raise ValueError(f"none of the {count} pictures admits a query of those asked for: take more, or other families")
         return rows
 
 
@@ -237,7 +240,8 @@ class _Worker:
         except (ValueError, OSError) as error:
             return [bad_row(source, index, " ".join(str(error).split()))]
         printed = source.fingerprint(index)
-        return [{**row, "file": printed} if printed else row for row in evaluator.rows(index)]
+        rows = list(evaluator.rows(index)) or [{"scene": source.picture(index), UNASKED: True, "of": 1}]
+        return [{**row, "file": printed} if printed else row for row in rows]
 
 
 def bad_row(source: Source, index: int, why: str) -> Row:

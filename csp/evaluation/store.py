@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 Row = dict[str, Any]
 WHOLE = "results.jsonl"
+UNASKED = "unasked"  # in the one line of a picture that admits no query of those asked for
 
 
 class Span(NamedTuple):
@@ -25,7 +26,8 @@ class Span(NamedTuple):
 class Rows:
     """The rows of a finished evaluation, read from its file each time they are gone through.
 
-    ``bad`` names the pictures that could not be scored and why; their lines are not among the rows.
+    ``bad`` names the pictures that could not be scored and why; their lines are not among the rows, nor those that say that
+    a picture was asked nothing.
     """
 
     def __init__(self, file: Path) -> None:
@@ -33,7 +35,7 @@ class Rows:
         self.bad: dict[str, str] = {row["scene"]: row["bad"] for row in self._lines() if "bad" in row}
 
     def __iter__(self) -> Iterator[Row]:
-        return (row for row in self._lines() if "bad" not in row)
+        return (row for row in self._lines() if "bad" not in row and UNASKED not in row)
 
     def _lines(self) -> Iterator[Row]:
         with self.file.open(encoding="utf-8") as file:
