@@ -2,7 +2,7 @@
 
     python -m csp.evaluation.bars --model park --scenes 1000
 
-Runs the ablations on the world that the model was trained on, the exam (`csp.evaluation.exam`) and the relation "near". Exit code
+Runs the ablations on the park, the exam (`csp.evaluation.exam`) and the relation "near". Exit code
 1 where a floor is missed, 2 after one line on what is wrong with the request.
 """
 
