@@ -185,6 +185,16 @@ def test_a_call_with_too_few_values_is_told_so_and_not_repeated(url: str) -> Non
     assert status == 400 and json.loads(answer)["error"].startswith("a call of /run lists at least 9 values in data, got 2")
 
 
+def test_so_is_an_event_of_the_page(url: str) -> None:
+    with urllib.request.urlopen(f"{url}/config", timeout=30) as page:
+        event = next(e for e in json.loads(page.read())["dependencies"] if len(e["inputs"]) > 2)
+    told = {"data": ["x" * 50_000], "fn_index": event["id"], "session_hash": "few"}
+    status, answer = post(f"{url}/gradio_api/queue/join", told)
+    assert status == 400
+    assert json.loads(answer)["error"].startswith(f"this event lists at least {len(event['inputs'])} values in data, got 1")
+    assert "xxx" not in answer
+
+
 ELSEWHERE = ("file=http://192.0.2.1/x", "file=HTTPS://192.0.2.1", "proxy=http://192.0.2.1", "file%3Dhttp%3A//192.0.2.1")
 
 

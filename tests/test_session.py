@@ -103,6 +103,10 @@ def test_byte_cache_forgets_what_was_not_asked_for_longest() -> None:
     assert cache.bytes == 5 and cache.get("a") == "AA"
     cache.put("huge", "H", 11)
     assert cache.get("huge") is None and len(cache) == 2
+    cache.put("rest", "R", 5)
+    assert len(cache) == 3, "what fills it exactly fits"
+    cache.put("whole", "W", 10)
+    assert cache.get("whole") == "W" and len(cache) == 1
     cache.clear()
     assert (len(cache), cache.bytes) == (0, 0)
 

@@ -22,7 +22,7 @@ class Strangers:
 
     A mapping that is marked as a file, and is none that was uploaded here, loses its mark: Gradio would look its address up,
     or tell a traceback of its path; unmarked it meets the handlers' own words. A call of `/run` with fewer values than
-    ``least`` is refused, where Gradio repeats all that was sent. The stream of an event that there is not ends in words. No
+    ``least``, or of an event with fewer than it takes, is refused, where Gradio repeats all that was sent. The stream of an event that there is not ends in words. No
     file of another machine is given out, and no other machine's name is looked up.
     """
 
@@ -50,10 +50,13 @@ class Strangers:
             # What is no JSON is left to be refused as it came.
             told, changed = None, False
         data = told.get("data") if isinstance(told, dict) else None
-        if scope["path"].endswith(PATH) and isinstance(data, list) and len(data) < self.least:
-            words = f"a call of /run lists at least {self.least} values in data, got {len(data)}: see docs/http.md"
-            await refuse(send, 400, words)
-            return
+        if isinstance(data, list):
+            run = scope["path"].endswith(PATH)
+            least = self.least if run else _taken(scope, told.get("fn_index"))
+            if len(data) < least:
+                call, remedy = ("a call of /run", "see docs/http.md") if run else ("this event", "reload the page and try again")
+                await refuse(send, 400, f"{call} lists at least {least} values in data, got {len(data)}: {remedy}")
+                return
         await hand_on(self.app, scope, receive, send, json.dumps(told).encode() if changed else body)
 
     async def _streamed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +68,12 @@ class Strangers:
                 raise
             words = f"event: error\ndata: {json.dumps(NO_EVENT)}\n\n"
             await send({"type": "http.response.body", "body": words.encode()})
+
+
+def _taken(scope: Scope, event: object) -> int:
+    """How many values the page's event of this number takes; 0 where there is none."""
+    events = scope["app"].get_blocks().fns
+    return len(events[event].inputs) if isinstance(event, int) and event in events else 0
 
 
 def _elsewhere(path: str) -> bool:

@@ -42,12 +42,11 @@ class Look:
 
     @staticmethod
     def draw(depth: int, g: np.random.Generator) -> Look:
-        """Each from the whole range in which grounding should stand: layer 4 of 32 to the last, and as deep in a shallower
-        one.
+        """Each by itself, a layer's odds growing evenly with its depth: nothing begins or ends at a layer that somebody chose, and
+        the first, which know little of the query, are hardly asked.
         """
-        first = max(1, round(depth * 4 / 32))
-        a, s = (int(v) for v in g.integers(first, depth, 2))
-        return Look(a, s, int(g.integers(max(1, first // 2), depth)))
+        odds = np.arange(1.0, depth + 1)
+        return Look(*(int(v) for v in g.choice(depth, size=3, p=odds / odds.sum())))
 
 
 def llama(shape: Shape, vocab: int) -> LlamaModel:

@@ -26,7 +26,7 @@ from csp.park.training.packing import Batch, Packer
 from csp.park.training.seeing import code_table
 
 MIX: dict[str, int] = {
-    "ref": 4, "ref:compared": 5, "ref+": 4, "ref+:compared": 4, "refg": 6, "refg:near": 4, "reason": 6, "intent": 4, "absent": 4,
+    "ref": 4, "ref:compared": 5, "ref+": 4, "ref+:compared": 4, "refg": 6, "refg:near": 4, "reason": 5, "intent": 4, "absent": 7,
 }  # fmt: skip
 """Queries a scene once relations are in the lesson. What compares things is learnt last and asked most: relations stood still
 at 9 of 38, places and sizes at 3 of 39.
