@@ -348,12 +348,18 @@ def test_the_attention_loss_is_where_the_experiment_puts_it(
     monkeypatch.setattr("csp.park.training.teaching.Clock", _Steps)
     monkeypatch.setattr("csp.park.training.teaching.score", lambda *_: {})
     read: list[tuple[int, bool]] = []
+    weighed: list[str] = []
     real = objectives.losses
 
     class Spied(dict):
         def __delitem__(self, name: str) -> None:
             read[-1] = (read[-1][0], False)
             super().__delitem__(name)
+
+        def __setitem__(self, name: str, value: torch.Tensor) -> None:
+            assert name == "A" and float(value.detach()) == pytest.approx(3 * float(self[name].detach()))
+            weighed.append(name)
+            super().__setitem__(name, value)
 
     def forward(self, seen, system, batch, look):  # type: ignore[no-untyped-def]
         read.append((look.attention, True))
@@ -364,8 +370,9 @@ def test_the_attention_loss_is_where_the_experiment_puts_it(
     monkeypatch.setattr(objectives, "losses", lambda *a: Spied(real(*a)))
     room = teaching.classroom(few, drawn("val", range(1)), trained)
     teaching.train_decoder(
-        teaching.fresh(Shape(depth=4)), room, 1, tmp_path / "d.pt", 1e-3, scenes=1, each={"ref": 2}, attention=attention
+        teaching.fresh(Shape(depth=4)), room, 1, tmp_path / "d.pt", 1e-3, scenes=1, each={"ref": 2}, attention=attention, stress=3
     )
+    assert bool(weighed) == bool(layers)
     assert {layer for layer, kept in read if kept} <= layers
     assert len(read) == _Steps.most and (bool(layers) == any(kept for _, kept in read))
 

@@ -119,7 +119,8 @@ def supervised(told: Summary) -> str:
     blocks = (
         "## Does CSP's margin follow the layer that training supervises?",
         f"A decoder of 8 layers was deepened to 32 and trained on for {told['minutes']:g} minutes, with the attention loss bound "
-        "to three layers around 7, 13 or 19, on a layer drawn anew each step as the recipe has it, or without one; the rest is "
+        "to three layers around 7, 13 or 19, on a layer drawn anew each step as the recipe has it, or without one; it weighs "
+        f"{told['stress']:g} times what the recipe has, since runs are short and the start has learnt where to look. The rest is "
         f"the same. LVLM_CSP ranks at layer 13, FastV at 7, PyramidDrop at several. {told['queries']} queries on validation "
         "scenes; changes in points of gIoU against the dense run of the same weights.",
         "![Top A_SEG on target by layer](results/supervised.svg)",

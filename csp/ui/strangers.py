@@ -22,8 +22,8 @@ class Strangers:
 
     A mapping that is marked as a file, and is none that was uploaded here, loses its mark: Gradio would look its address up,
     or tell a traceback of its path; unmarked it meets the handlers' own words. A call of `/run` with fewer values than
-    ``least``, or of an event with fewer than it takes, is refused, where Gradio repeats all that was sent. The stream of an event that there is not ends in words. No
-    file of another machine is given out, and no other machine's name is looked up.
+    ``least``, or of an event with fewer than it takes, is refused, where Gradio repeats all that was sent. The stream of an
+    event that there is not ends in words. No file of another machine is given out, and no other machine's name is looked up.
     """
 
     def __init__(self, app: ASGIApp, least: int) -> None:

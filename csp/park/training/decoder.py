@@ -42,8 +42,8 @@ class Look:
 
     @staticmethod
     def draw(depth: int, g: np.random.Generator) -> Look:
-        """Each by itself, a layer's odds growing evenly with its depth: nothing begins or ends at a layer that somebody chose, and
-        the first, which know little of the query, are hardly asked.
+        """Each by itself, a layer's odds growing evenly with its depth: nothing begins or ends at a layer that somebody chose,
+        and the first, which know little of the query, are hardly asked.
         """
         odds = np.arange(1.0, depth + 1)
         return Look(*(int(v) for v in g.choice(depth, size=3, p=odds / odds.sum())))

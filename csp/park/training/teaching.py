@@ -169,13 +169,12 @@ def score(model: Reasoner, room: Classroom, packer: Packer, each: int = 1) -> di
 def train_decoder(
     model: Reasoner, room: Classroom, minutes: float, out: Path, peak: float = 1.2e-3, aids: float = 1.0,
     scenes: int = 4, each: Mapping[str, int] | None = None, seed: int = 0, every: float = 8.0, attention: tuple[int, ...] | None
-    = (),
+    = (), stress: float = 1.0,
 ) -> None:  # fmt: skip
     """Go on with `model`; its weights, tokens and shape are kept in `out`. `each`: queries a scene (default: START, then MIX).
 
-    `attention` is for the experiment alone: layers that the attention loss is bound to, None for no such loss; the recipe's
-    own, (),
-    draws one anew each step.
+    `attention` and `stress` are for the experiment alone: layers that the attention loss is bound to (None: no such loss; the
+    recipe's own, (), draws one anew each step), and what its weight is multiplied by.
     """
     clock = Clock(minutes, peak, out.with_suffix(".log"))
     torch.manual_seed(seed + clock.steps)
@@ -197,6 +196,8 @@ def train_decoder(
         error = objectives.losses(states, batch, prompts(room.plain, batch), none, shift, aids)
         if attention is None:
             del error["A"]
+        else:
+            error["A"] = error["A"] * stress
         clock.tick(stepping, torch.stack(list(error.values())).sum(), model.parameters())
         clock.note(**{k: float(v.detach()) for k, v in error.items()})
         if clock.progress * minutes > next_score or clock.progress == 1:
