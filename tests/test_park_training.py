@@ -407,3 +407,20 @@ def test_a_segmenter_learns_from_what_a_decoder_says_rightly(few: Pool, known: l
     assert sum(map(len, said.prompts)) < asked  # what was said wrongly is left out
     seeing.train_segmenter(few, 0.02, tmp_path / "segmenter.pt", batch=2, said=said)
     assert (tmp_path / "segmenter.pt").exists()
+
+
+def test_the_detector_goes_on_from_what_it_knows(few: Pool, tmp_path: Path) -> None:
+    """ultralytics trains a fresh model unless told otherwise, whatever was loaded."""
+    pytest.importorskip("ultralytics")
+    from safetensors.torch import load_file
+
+    from csp.park.training import instances
+
+    start = Path("assets/park/yolo")
+    data = instances.write_dataset(few, tmp_path / "set", val=1)
+    instances.train_instances(data, start, 0.01, tmp_path / "runs")
+    instances.export_instances(tmp_path / "runs/run/weights/last.pt", tmp_path / "made")
+    then, now = (load_file(folder / "model.safetensors") for folder in (start, tmp_path / "made"))
+    kernels = [name for name, value in then.items() if value.dim() == 4]
+    apart = [float((now[k].float() - then[k].float()).norm() / then[k].float().norm()) for k in kernels]
+    assert np.median(apart) < 0.05

@@ -52,7 +52,7 @@ def train_instances(data: Path, start: Path, minutes: float, out: Path, seed: in
 
     options: dict[str, Any] = dict(
         data=str(data), imgsz=SIDE, time=minutes / 60, batch=16, device="cpu", workers=0, plots=False, amp=False,
-        pretrained=False, project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.001, lrf=0.02,
+        project=str(out), name="run", exist_ok=True, seed=seed, optimizer="AdamW", lr0=0.001, lrf=0.02,
         cos_lr=True, warmup_epochs=0.3, warmup_bias_lr=0.0,
         mosaic=0.0, close_mosaic=0, hsv_h=0.01, hsv_s=0.2, hsv_v=0.2, scale=0.1, translate=0.05, fliplr=0.5, erasing=0.0,
         save_period=1, val=False, cache="ram",
