@@ -46,9 +46,12 @@ def test_text_rows_are_found_by_slot_whatever_the_image_block(patches, positions
     assert now.position_ids.tolist() == expected
 
 
-def test_image_slots_are_not_text():
-    with pytest.raises(ValueError, match="not all text slots"):
-        tiny.start().rows([3])
+def test_image_slots_and_slots_that_there_are_not_are_not_text():
+    start = tiny.start()
+    for wrong in ([3], [0, 3], [start.layout.T], [-1]):
+        with pytest.raises(ValueError, match="not all text slots"):
+            start.rows(wrong)
+    assert start.rows([0, start.layout.T - 1]).tolist() == [0, start.layout.T - 1]
 
 
 def test_a_kept_cls_token_beside_the_last_patch_does_not_hide_the_text():
@@ -88,6 +91,7 @@ def test_sequences_are_checked():
 
 def test_cls_attention_is_eq_3():
     vision = tiny.vision()
+    torch.testing.assert_close(vision.patches, vision.states[-tiny.N :])
     logits = vision.k_last[1:] @ vision.q_last / 12**0.5
     torch.testing.assert_close(vision.cls_attention(), logits.softmax(0))
     heads = vision.cls_attention(heads=True)
