@@ -24,6 +24,12 @@ def test_every_field_is_a_knob_with_a_help(method):
         assert not knob.choices or knob.default in knob.choices
 
 
+def test_csp_draws_lots_where_its_representatives_or_survivors_are_drawn():
+    assert CSP(cluster="random").draws and CSP(Lc=1, cluster="random").draws and CSP(row="lot").draws
+    assert not CSP().draws and not CSP(Lc=0, cluster="random").draws
+    assert list(CSP().amounts(4)) == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
