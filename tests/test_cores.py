@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import app
-from csp.ui import cores
+from csp.ui import cores, until_stopped
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,3 +97,37 @@ def test_a_number_of_threads_that_will_not_do(value: str, capsys: pytest.Capture
     except SystemExit as error:
         code = error.code
     assert code == 2 and "threads" in capsys.readouterr().err
+
+
+RESIDENT = """
+import sys
+from pathlib import Path
+import numpy as np
+from csp.ui.cores import give_back
+def resident(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+held = [np.ones(100_000, np.uint8) for _ in range(3000)]
+held = held[::50]
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc")
+def test_memory_between_what_is_kept_is_handed_back() -> None:
+    told = subprocess.run([sys.executable, "-c", RESIDENT], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(told.stdout) > 200e6, "of 300 MB all but 6"
+
+
+def test_a_page_hands_memory_back_while_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[float] = []
+
+    def give_back() -> None:
+        handed.append(time.monotonic())
+        if len(handed) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("csp.ui.ending.give_back", give_back)
+    monkeypatch.setattr("csp.ui.ending.TIDYING", 0.1)
+    page = SimpleNamespace(close=lambda verbose: None)
+    assert until_stopped(page) == 0 and len(handed) == 3  # type: ignore[arg-type]

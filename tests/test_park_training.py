@@ -247,7 +247,7 @@ def trained(few: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
-@pytest.mark.parametrize("stage", checkpoint.STAGES)
+@pytest.mark.parametrize("stage", ["tower", "segmenter", "decoder"])
 def test_a_few_steps_lower_the_loss_and_are_counted(trained: Path, stage: str) -> None:
     first, *_, last = _Steps.losses[trained / f"{stage}.log"]
     assert last < first

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfile, copytree
 
 STAGES = ("tower", "segmenter", "decoder", "deepen", "attune", "instances", "keep", "export")
 ALL = ("tower", "segmenter", "decoder", "deepen", "attune", "instances", "export")
@@ -159,6 +160,7 @@ def deepen(run: Run) -> None:
     room, out = _room(run), run.work / "decoder.pt"
     model = restore(out)
     if model.shape.depth < DEPTH:
+        (run.work / "shallow.pt").write_bytes(out.read_bytes())
         model = deeper(model)
     train_decoder(model, room, run.time("deepen"), out, PEAK["deepen"], seed=run.seed)
 
@@ -192,8 +194,8 @@ def instances(run: Run) -> None:
     data = run.work / "yolo" / "data.yaml"
     if not data.exists():
         yolo.write_dataset(_pool(run), data.parent, val=100)
-    begun = run.out / "yolo"
-    start = begun if (begun / "model.safetensors").exists() else SHIPPED / "yolo"
+    begun = (run.out / "yolo", run.kept / "yolo", SHIPPED / "yolo")
+    start = next(folder for folder in begun if (folder / "model.safetensors").exists())
     yolo.train_instances(data, start, run.time("instances"), run.work / "yolo-run", run.seed)
     yolo.export_instances(run.work / "yolo-run" / "run" / "weights" / "last.pt", run.out / "yolo")
     (run.out / "yolo" / "yolo11n-seg.yaml").write_bytes((SHIPPED / "yolo" / "yolo11n-seg.yaml").read_bytes())
@@ -204,6 +206,8 @@ def keep(run: Run) -> None:
 
     for file in pack(run.work, run.kept):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    if (run.out / "yolo").is_dir():
+        copytree(run.out / "yolo", run.kept / "yolo", dirs_exist_ok=True, copy_function=copyfile)
 
 
 def export(run: Run) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from csp.ui.address import remove_own_folder
+from csp.ui.cores import give_back
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that runs under way have to end, and answers to be sent."""
+TIDYING = 10.0
+"""Seconds between two times that free memory is handed back."""
 WORDS = "the page is being stopped: ask again when it runs again"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,13 +46,16 @@ def leaving_cleanly() -> Iterator[None]:
 
 
 def until_stopped(page: gr.Blocks, turns: Turns | None = None, patience: float = PATIENCE) -> int:
-    """Serve a launched page until SIGTERM or Ctrl-C; returns 0. A second signal ends the program at once, and a run that
-    outlasts `patience` is cut off: the program then ends here, with 1.
+    """Serve a launched page until SIGTERM or Ctrl-C, handing free memory back now and then; returns 0. A second signal ends the
+    program at once, and a run that outlasts `patience` is cut off: the program then ends here, with 1.
     """
     told = threading.Event()
     before = {each: signal.signal(each, lambda *_: told.set()) for each in SIGNALS}
+    tidied = time.monotonic()
     while not told.wait(0.5):
-        pass
+        if time.monotonic() - tidied >= TIDYING:
+            give_back()
+            tidied = time.monotonic()
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     try:

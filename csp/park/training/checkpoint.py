@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-STAGES = ("tower", "segmenter", "decoder")
+STAGES = ("tower", "segmenter", "shallow", "decoder")
+"""`shallow` is the decoder before it was deepened, which the experiment on supervised layers begins from."""
 SHARD_BYTES = 8_000_000
 
 
