@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -409,14 +410,14 @@ def test_a_segmenter_learns_from_what_a_decoder_says_rightly(few: Pool, known: l
     assert (tmp_path / "segmenter.pt").exists()
 
 
-def test_the_detector_goes_on_from_what_it_knows(few: Pool, tmp_path: Path) -> None:
+def test_the_detector_goes_on_from_what_it_knows(few: Pool, park_folder: Path, tmp_path: Path) -> None:
     """ultralytics trains a fresh model unless told otherwise, whatever was loaded."""
     pytest.importorskip("ultralytics")
     from safetensors.torch import load_file
 
     from csp.park.training import instances
 
-    start = Path("assets/park/yolo")
+    start = park_folder / "yolo"
     data = instances.write_dataset(few, tmp_path / "set", val=1)
     instances.train_instances(data, start, 0.01, tmp_path / "runs")
     instances.export_instances(tmp_path / "runs/run/weights/last.pt", tmp_path / "made")
@@ -424,3 +425,37 @@ def test_the_detector_goes_on_from_what_it_knows(few: Pool, tmp_path: Path) -> N
     kernels = [name for name, value in then.items() if value.dim() == 4]
     apart = [float((now[k].float() - then[k].float()).norm() / then[k].float().norm()) for k in kernels]
     assert np.median(apart) < 0.05
+
+
+def test_a_checkpoint_keeps_the_detector_and_the_next_slice_begins_there(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, out, kept = tmp_path / "work", tmp_path / "out", tmp_path / "kept"
+    shutil.copytree(trained, work)
+    (work / "yolo").mkdir()
+    (work / "yolo" / "data.yaml").touch()
+    (out / "yolo").mkdir(parents=True)
+    (out / "yolo" / "model.safetensors").write_bytes(b"detector")
+    run = train.Run(work, 3, 1, out, kept, 0, 1)
+    train.keep(run)
+    assert (kept / "yolo" / "model.safetensors").read_bytes() == b"detector"
+    begun: list[Path] = []
+    monkeypatch.setattr("csp.park.training.instances.train_instances", lambda data, start, *_: begun.append(start))
+    monkeypatch.setattr("csp.park.training.instances.export_instances", lambda *_: None)
+    train.instances(run)
+    shutil.rmtree(out / "yolo")
+    (out / "yolo").mkdir()
+    train.instances(run)
+    assert begun == [out / "yolo", kept / "yolo"]
+
+
+def test_the_decoder_before_it_is_deepened_is_kept(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(trained, work)
+    monkeypatch.setattr(train, "_room", lambda run: None)
+    depths: list[int] = []
+    monkeypatch.setattr("csp.park.training.teaching.train_decoder", lambda model, *_, **__: depths.append(model.shape.depth))
+    train.deepen(train.Run(work, 3, 1, tmp_path / "out", tmp_path / "kept", 0, 1))
+    assert depths == [32] and teaching.restore(work / "shallow.pt").shape.depth == 4
+    files = checkpoint.pack(work, tmp_path / "kept")
+    assert any(file.name.startswith("shallow-") for file in files)

@@ -50,16 +50,20 @@ def few_arenas(most: int = 2) -> None:
     """Have the C library keep the memory of all threads in few places: one for each of a hundred threads keeps what it was
     given at its fullest. Only glibc has such places; elsewhere nothing happens. To be called before threads begin.
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, most)
+    _tell_glibc("mallopt", _ARENA_MAX, most)
 
 
 def give_back() -> None:
-    """Have the C library hand the system what lies free between things that are kept: of arrays that come and go in all sizes
-    it holds on to three times what is in use. Some 10 ms; only glibc has it.
+    """Have the C library hand the system what lies free between things that are kept: after many arrays of all sizes have come
+    and gone it holds on to much of it. Some 10 ms; only glibc has it.
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _tell_glibc("malloc_trim", 0)
+
+
+def _tell_glibc(function: str, *numbers: int) -> None:
+    # Other C libraries lack the function, and on Windows there is none by no name (TypeError).
+    with suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 def _folders(root: Path, own: Path) -> list[Path]:
