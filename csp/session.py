@@ -11,7 +11,6 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -20,17 +19,16 @@ from csp.batches import Batches, note
 from csp.checkpoints import suited as suited
 from csp.checks import check_integer
 from csp.flops import cost
-from csp.kept import bytes_of, common_of, key_of
+from csp.kept import Kept, common_of, key_of
 from csp.methods import METHODS, PRESETS, Knob, Method, at_budget, build, find, fitted, knobs, named, solve, values
 from csp.methods.found import read_preset as read_preset
 from csp.methods.presets import SHAPES, Preset
 from csp.models.asking import Segmenter
-from csp.models.cache import ByteCache, picture_key
 from csp.turns import Turns, long_work
 from csp.types import Cost, Request, Result
 
-KEPT_BYTES = 768 * 2**20
-"""Of answers: a class asks several hundred different questions in a lesson, 1.4 MB each on a park picture."""
+KEPT_BYTES = 96 * 2**20
+"""Of answers: a class asks several hundred different questions in a lesson, .17 MB each on park."""
 TOGETHER = 8
 """Runs of one turn, where one question is asked with many changes or many ask about one picture."""
 
@@ -93,10 +91,9 @@ class Session:
         for preset in found:
             named(preset.method, preset.knobs).plan(model.N, model.L)
         self.model, self._found = model, tuple(found)
-        self.results: ByteCache[Result] = ByteCache(kept_bytes)
+        self.kept = Kept(kept_bytes)
         self.turns = Turns()
         self.batches = Batches()
-        self._pictures: WeakValueDictionary[str, np.ndarray] = WeakValueDictionary()
 
     @property
     def card(self) -> ModelCard:
@@ -169,14 +166,14 @@ class Session:
         method, notes = self._within(request)
         common = "" if fresh else common_of(request, method)
         key = "" if fresh else key_of(common, request.query)
-        kept = self.results.get(key)
+        kept = self.kept.get(key, request)
         if kept is not None:
             return kept
         # What a model writes by itself it writes one after another.
         joins = common if request.seg_mode == "teacher" else ""
         with self.batches.waiting(joins, request.query), self.turns.take():
             # Who asked the same a moment before, or waited beside another, has been answered by now.
-            kept = self.results.get(key)
+            kept = self.kept.get(key, request)
             if kept is not None:
                 return kept
             queries = [request.query, *self.batches.others(joins, request.query, TOGETHER - 1)]
@@ -189,7 +186,7 @@ class Session:
                 queries = queries[:1]
                 results = self._segment(request, method, queries, notes)
             if not fresh:
-                results = self._keep(common, queries, results)
+                self._keep(common, queries, results)
         return results[0]
 
     def _segment(self, request: Request, method: Method, queries: Sequence[str], notes: tuple[str, ...]) -> list[Result]:
@@ -202,19 +199,9 @@ class Session:
             notes = (*notes, note(len(queries) - 1))
         return [replace(result, notes=(*result.notes, *notes)) for result in results] if notes else results
 
-    def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> list[Result]:
-        """Keep results; returns those that are kept."""
-        # One array for all that was asked about a picture, however often it was sent; a copy, since the caller's may change or
-        # be a part of a larger one. Each is counted with it all the same.
-        sent = results[0].request.image
-        key = picture_key(sent)
-        picture = self._pictures.get(key)
-        if picture is None:
-            picture = self._pictures[key] = np.array(sent)
-        kept = [replace(result, request=replace(result.request, image=picture)) for result in results]
-        for query, result in zip(queries, kept, strict=True):
-            self.results.put(key_of(common, query), result, bytes_of(result))
-        return kept
+    def _keep(self, common: str, queries: Sequence[str], results: Sequence[Result]) -> None:
+        for query, result in zip(queries, results, strict=True):
+            self.kept.put(key_of(common, query), result)
 
     def _method(self, name: str, told: Mapping[str, Any]) -> Method:
         """The method of this name with these knobs, the others those that the mask head was tuned under, else fitted to
@@ -285,12 +272,14 @@ class Session:
             return [self.run(replace(request, query=queries[0]))]
         method, notes = self._within(request)
         common = common_of(request, method)
-        known = {query: self.results.get(key_of(common, query)) for query in dict.fromkeys(queries)}
+        known = {
+            query: self.kept.get(key_of(common, query), replace(request, query=query)) for query in dict.fromkeys(queries)
+        }
         new = [query for query, kept in known.items() if kept is None]
         if new:
             with self.turns.take():
                 results = self._segment(request, method, new, notes)
-            results = self._keep(common, new, results)
+            self._keep(common, new, results)
             known.update(zip(new, results, strict=True))
         return [result for query in queries if (result := known[query]) is not None]
 

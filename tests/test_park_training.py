@@ -285,6 +285,32 @@ def test_a_committed_checkpoint_is_gone_on_from(
         checkpoint.pack(tmp_path / "nowhere", tmp_path / "kept")
 
 
+def test_the_mean_is_halfway_to_an_earlier_checkpoint(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = teaching.restore(trained / "decoder.pt")
+    other = copy.deepcopy(one)
+    with torch.no_grad():
+        for value in other.parameters():
+            value.add_(0.5)
+    (tmp_path / "then").mkdir()
+    teaching.save(other, tmp_path / "then" / "decoder.pt")
+    checkpoint.pack(tmp_path / "then", tmp_path / "kept")
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copyfile(trained / "decoder.pt", work / "decoder.pt")
+    out = tmp_path / "out"
+    train.ACTIONS["mean"](train.Run(work, 1, None, out, out, seed=0, workers=1, other=tmp_path / "kept"))
+    for name, value in teaching.restore(work / "decoder.pt").named_parameters():
+        assert torch.allclose(value, one.state_dict()[name] + 0.25, atol=2e-3), name
+    with pytest.raises(ValueError, match="decoders of one shape"):
+        teaching.mean(one, teaching.fresh(Shape(depth=one.shape.depth + 1)))
+    for wrong in (["mean", "--work", str(work)], ["keep", "--work", str(work), "--with", str(tmp_path / "kept")]):
+        with pytest.raises(SystemExit):
+            train.main(wrong)
+        assert "mean takes --with" in capsys.readouterr().err
+
+
 def test_words_may_be_added_between_slices(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = teaching.restore(trained / "decoder.pt").llm.embed_tokens.weight
     then = words.vocabulary()

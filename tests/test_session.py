@@ -139,7 +139,7 @@ def lisa() -> Session:
 def test_the_dense_run_belongs_to_picture_query_and_form(lisa: Session, picture: np.ndarray) -> None:
     first = Request(picture, "a dog", "csp", {"Lc": 1, "Ls": 1, "Nc": 4, "Np": 2})
     kept = lisa.dense(first)
-    assert lisa.dense(replace(first, knobs={"Lc": 1, "Ls": 1, "Nc": 2, "Np": 1}, seed=3)) is kept
+    assert lisa.dense(replace(first, knobs={"Lc": 1, "Ls": 1, "Nc": 2, "Np": 1}, seed=3)).ms is kept.ms
     for change in ({"query": "a red ball"}, {"image": picture[::-1].copy()}, {"template": "chat"}, {"seg_mode": "generated"}):
         other = lisa.dense(replace(first, **change))
         alone = lisa.run(replace(first, method="full", knobs={}, **change), fresh=True)
@@ -159,6 +159,7 @@ def test_a_run_is_asked_in_the_form_that_was_requested(lisa: Session, picture: n
 
 
 SMALL = {"Lc": 1, "Nc": 16, "Ls": 1, "Np": 4}
+ASKED: tuple[tuple[str, dict[str, int]], ...] = (("csp", SMALL), ("full", {}))
 
 
 def test_equal_requests_of_many_are_run_once(model: Lisa, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,14 +169,14 @@ def test_equal_requests_of_many_are_run_once(model: Lisa, picture: np.ndarray, m
     asked = Request(picture, "a dog", "csp", SMALL)
     with ThreadPoolExecutor(6) as pool:
         results = list(pool.map(lambda _: session.run(replace(asked, image=picture.copy())), range(6)))
-    assert len(ran) == 1 and all(result is results[0] for result in results)
-    assert session.run(replace(asked, force={"pruning": {"drop": ()}}), fresh=True) is not results[0]
+    assert len(ran) == 1 and all(result.ms is results[0].ms for result in results)
+    assert session.run(replace(asked, force={"pruning": {"drop": ()}}), fresh=True).ms is not results[0].ms
     assert len(ran) == 2
     changes = ({"query": "a  dog"}, {"seed": 1}, {"knobs": SMALL | {"Np": 3}}, {"method": "full", "knobs": {}})
     changes += ({"image": picture[::-1].copy()}, {"force": {"pruning": {"drop": [int(results[0].trace.stages[-1].patches[0])]}}})
     for number, change in enumerate(changes, 3):
         other = session.run(replace(asked, **change))
-        assert len(ran) == number and other is not results[0], change
+        assert len(ran) == number and other.ms is not results[0].ms, change
         for name, value in change.items():
             told = getattr(other.request, name)
             assert np.array_equal(told, value) if name == "image" else name == "knobs" or told == value
@@ -214,7 +215,7 @@ def test_who_waits_with_another_query_is_answered_in_the_same_batch(
     apart = [{"seed": 4}, {"knobs": SMALL}, {"image": picture[::-1].copy()}, {"force": None}]
     results = waiting_together(session, asked + [replace(first, **change) for change in apart])
     assert ran == [["a dog", "the red ball", "you sit down"], "i want rain", *["a dog"] * 4]
-    assert results[0] is results[3] and results[0] is not results[5]
+    assert results[0].ms is results[3].ms is not results[5].ms
     told = ["answered in one batch with 2 other queries on this picture: its milliseconds are a share of the batch's"]
     for result, request, batched in zip(results, asked, (True, True, True, True, False), strict=False):
         alone = session.run(request, fresh=True)
@@ -239,7 +240,8 @@ def test_several_queries_are_bounded_and_kept_as_one_is(
     asked = Request(picture, "", "csp", SMALL)
     one = session.run(replace(asked, query="a dog"))
     again, ball, twice = session.run_all(asked, ["a dog", "the red ball", "the red ball"])
-    assert again is one and ball is twice and session.run(replace(asked, query="the red ball")) is ball
+    assert len(session.kept.results) == 2 and again.ms is one.ms and again.logits.tobytes() == one.logits.tobytes()
+    assert ball is twice and session.run(replace(asked, query="the red ball")).ms is ball.ms
     # A picture that makes fewer tokens than the largest: what is beyond them is all it has.
     monkeypatch.setattr(type(model), "tokens", lambda *_: 32)
     method, (note,) = session._within(replace(asked, knobs=SMALL | {"Nc": 48}))
@@ -250,30 +252,47 @@ def test_several_queries_are_bounded_and_kept_as_one_is(
     assert [made.Nc for made in seen] == [32] and all(note in run.notes for run in few)
 
 
-def test_what_is_kept_of_a_picture_is_one_array_however_often_it_was_sent(model: Lisa, picture: np.ndarray) -> None:
+def test_what_is_kept_of_an_answer_is_neither_picture_nor_mask_and_an_identity_once(model: Lisa, picture: np.ndarray) -> None:
     session = Session(model)
-    runs = [session.run(Request(picture.copy(), query, "csp", SMALL)) for query in ("a dog", "the red ball")]
-    runs += session.run_all(Request(picture.copy(), "", "csp", SMALL), ["you sit down", "i want rain"])
-    assert len({id(run.request.image.base) for run in runs}) == 1 and len(session.results) == 4
-    np.testing.assert_array_equal(runs[-1].request.image, picture)
-    large = np.concatenate([picture, picture[::-1]])
-    part = Session(model).run(Request(large[: len(picture)], "a cat", "csp", SMALL))
-    large[:] = 0
-    np.testing.assert_array_equal(part.request.image, picture, "neither the whole of which it is a part nor what became of it")
-    session.results.clear()
-    del runs
+    asked = [Request(picture.copy(), query, method, knobs) for query in ("a dog", "the red ball") for method, knobs in ASKED]
+    first = [session.run(request) for request in asked]
+    assert all(run.mask.shape == picture.shape[:2] for run in first)
+    light = [kept for kept, _ in session.kept.results._items.values()]
+    assert len(light) == len(asked) and not any(run.request.image.size or "masks" in vars(run) for run in light)
+    assert all(run.logits.base.nbytes == run.logits.nbytes for run in light), "no part of a larger array"
+    every = [stage.source for run in light for stage in run.trace.stages if stage.n == model.N]
+    assert len(every) == 4 and len({id(source.base) for source in every}) == 1
+    np.testing.assert_array_equal(every[0], np.eye(model.N))
+    # Who asks again has the same answer, on the picture that they sent.
+    for request, run in zip(asked, first, strict=True):
+        sent = replace(request, image=picture.copy())
+        again = session.run(sent)
+        assert again.request is sent and again.ms is run.ms
+        np.testing.assert_array_equal(again.masks, run.masks)
+        for ours, theirs in zip(again.trace.stages, run.trace.stages, strict=True):
+            np.testing.assert_array_equal(ours.source, theirs.source)
+    # As many tokens as patches, in another order: no identity.
+    (stage,) = first[1].trace.stages
+    turned = replace(first[1], trace=replace(first[1].trace, stages=(replace(stage, source=stage.source[::-1]),)))
+    session.kept.put("turned", turned)
+    found = session.kept.get("turned", asked[1])
+    assert found is not None
+    np.testing.assert_array_equal(found.trace.stages[0].source, stage.source[::-1])
+    session.kept.results.clear()
+    del stage, turned, found, light, every, first, again, run, ours, theirs
     gc.collect()
-    assert not len(session._pictures), "nothing of a picture stays when its answers went"
+    assert not len(session.kept._identities), "nothing stays when the answers went"
 
 
 def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:
     one = Session(model).run(Request(picture, "a dog", "csp", SMALL))
     weight = bytes_of(one)
-    assert weight > picture.nbytes + one.logits.nbytes + sum(stage.source.nbytes for stage in one.trace.stages)
+    held = one.logits.nbytes + one.trace.A_SEG.nbytes + sum(s.source.nbytes for s in one.trace.stages if s.n < model.N)
+    assert held < weight < held + 2 * picture.nbytes
     session = Session(model, kept_bytes=3 * weight + 100)
     for seed in range(8):
         session.run(Request(picture, "a dog", "csp", SMALL, seed=seed))
-    assert len(session.results) == 3 and session.results.bytes <= session.results.limit
+    assert len(session.kept.results) == 3 and session.kept.results.bytes <= session.kept.results.limit
 
 
 def test_leaving_out_gives_way_between_its_batches(
@@ -289,7 +308,7 @@ def test_leaving_out_gives_way_between_its_batches(
     left = session.without(asked, "pruning", patches)
     assert len(patches) == 4 and took == [True] * 2, "three and one"
     assert [set(run.trace.stages[-1].patches) for run in left] == [set(first.trace.stages[-1].patches) - set(p) for p in patches]
-    assert len(session.results) == 1
+    assert len(session.kept.results) == 1
 
 
 def test_leaving_tokens_out_is_one_batch_over_one_prefix(model: Lisa, session: Session, picture: np.ndarray) -> None:

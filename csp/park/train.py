@@ -3,13 +3,14 @@
     python -m csp.park.train all                     # every stage once: minutes to try it, hours to ship it
     python -m csp.park.train decoder --minutes 60    # one stage, on from where the folder stands
     python -m csp.park.train resume --minutes 120    # on from the committed checkpoint, decoder beside segmenter
+    python -m csp.park.train mean --with FOLDER      # halfway to the decoder of an earlier checkpoint
     python -m csp.park.train supervise --minutes 10  # the experiment: does CSP's margin follow a supervised layer?
 
 Stages: `tower` (vision tower, dense labels), `segmenter` (SAM, told places alone), `decoder` (a few layers over the frozen
-tower), `deepen` (made 32 layers, trained on), `attune` (SAM on the decoder's own prompts), `instances` (YOLO11n-seg), `keep` (a
-checkpoint to commit), `export` (the model folder). Each is bounded by minutes and goes on from `--work`, or from `--from` where
-that is empty. The shipped model is not touched: `--out` says where to write one. CPU only, one thread unless told otherwise;
-progress is in the stages' .log files and printed.
+tower), `deepen` (made 32 layers, trained on), `mean` (of the decoder and an earlier one), `attune` (SAM on the decoder's own
+prompts), `instances` (YOLO11n-seg), `keep` (a checkpoint to commit), `export` (the model folder). Each is bounded by minutes
+and goes on from `--work`, or from `--from` where that is empty. The shipped model is not touched: `--out` says where to write
+one. CPU only, one thread unless told otherwise; progress is in the stages' .log files and printed.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Run:
     kept: Path
     seed: int
     workers: int
+    other: Path | None = None
 
     def time(self, stage: str) -> float:
         return MINUTES[stage] if self.minutes is None else self.minutes
@@ -60,11 +62,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m csp.park.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("stage", choices=(*STAGES, "all", "resume", "supervise"))
+    made.add_argument("stage", choices=(*STAGES, "all", "mean", "resume", "supervise"))
     made.add_argument(
         "--work", type=Path, default=Path("out/park"), help="checkpoints, logs and drawn scenes (default: %(default)s)"
     )
     made.add_argument("--from", dest="origin", type=Path, help="a committed checkpoint to go on from, as `keep` writes it")
+    made.add_argument("--with", dest="other", type=Path, help="for `mean`: an earlier checkpoint of the run, as `keep` wrote it")
     made.add_argument("--out", type=Path, default=Path("out/park/model"), help="the model folder to write (default: %(default)s)")
     made.add_argument("--keep", type=Path, default=KEPT, help="where `keep` writes (default: %(default)s)")
     made.add_argument("--minutes", type=float, help="length of each stage (default: " + repr(MINUTES) + ")")
@@ -85,6 +88,8 @@ def main(argv: list[str] | None = None) -> None:
         made.error(f"--scenes must be 1 or more, got {args.scenes}")
     if args.minutes is not None and args.minutes <= 0:
         made.error(f"--minutes must be above 0, got {args.minutes}")
+    if (args.stage == "mean") != (args.other is not None):
+        made.error("mean takes --with, a folder that `keep` wrote, and no other stage does")
     if args.out.resolve() == SHIPPED.resolve() and not args.overwrite:
         made.error(f"--out {args.out} is the shipped model: choose another folder, or say --overwrite")
 
@@ -95,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     args.work.mkdir(parents=True, exist_ok=True)
-    run = Run(args.work, args.scenes, args.minutes, args.out, args.keep, args.seed, args.workers)
+    run = Run(args.work, args.scenes, args.minutes, args.out, args.keep, args.seed, args.workers, args.other)
     origin = args.origin or (KEPT if args.stage == "resume" else None)
     if origin is not None:
         from csp.park.training.checkpoint import unpack
@@ -165,6 +170,20 @@ def deepen(run: Run) -> None:
     train_decoder(model, room, run.time("deepen"), out, PEAK["deepen"], seed=run.seed)
 
 
+def mean(run: Run) -> None:
+    """Of the decoder in the folder and that of another checkpoint; the folder then has the mean."""
+    from tempfile import TemporaryDirectory
+
+    from csp.park.training.checkpoint import unpack
+    from csp.park.training.teaching import mean as halfway, restore, save
+
+    assert run.other is not None
+    with TemporaryDirectory() as folder:
+        unpack(run.other, Path(folder))
+        other = restore(Path(folder) / "decoder.pt")
+    save(halfway(other, restore(run.work / "decoder.pt")), run.work / "decoder.pt")
+
+
 def resume(run: Run) -> None:
     """One slice of the segmenter in a process of its own, one of the decoder here, then a checkpoint to commit."""
     import subprocess
@@ -220,7 +239,7 @@ def export(run: Run) -> None:
 
 ACTIONS: dict[str, Callable[[Run], None]] = {
     "tower": tower, "segmenter": segmenter, "decoder": decoder, "deepen": deepen, "attune": attune, "instances": instances,
-    "keep": keep, "export": export, "resume": resume, "supervise": supervise,
+    "keep": keep, "export": export, "mean": mean, "resume": resume, "supervise": supervise,
 }  # fmt: skip
 
 

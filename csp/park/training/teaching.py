@@ -231,3 +231,14 @@ def restore(path: Path) -> Reasoner:
         state[name] = torch.stack([state[name][at[token]] if token in at else mean for token in now])
     model.load_state_dict(state)
     return model
+
+
+def mean(one: Reasoner, other: Reasoner) -> Reasoner:
+    """Halfway between two decoders of one run, weight by weight: two ends of cooled slices stand at the rim of one basin
+    (Izmailov et al. 2018, stochastic weight averaging). ValueError where their shapes differ.
+    """
+    if one.shape != other.shape:
+        raise ValueError(f"the mean is of decoders of one shape, got {one.shape} and {other.shape}: deepen the shallower first")
+    made, theirs = fresh(one.shape), other.state_dict()
+    made.load_state_dict({name: torch.lerp(value, theirs[name], 0.5) for name, value in one.state_dict().items()})
+    return made
