@@ -64,10 +64,10 @@ class Kept:
         self.results: ByteCache[Result] = ByteCache(limit)
         self._identities: WeakValueDictionary[int, NDArray[np.float32]] = WeakValueDictionary()
 
-    def get(self, key: str, request: Request) -> Result | None:
-        """The result kept, as the answer to this request."""
+    def get(self, key: str, image: NDArray[np.uint8]) -> Result | None:
+        """The result kept, of this picture again; its request tells every knob, as the run that was made did."""
         found = self.results.get(key)
-        return None if found is None else replace(found, request=request)
+        return None if found is None else replace(found, request=replace(found.request, image=image))
 
     def put(self, key: str, result: Result) -> None:
         """Keep a result."""

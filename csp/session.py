@@ -166,14 +166,14 @@ class Session:
         method, notes = self._within(request)
         common = "" if fresh else common_of(request, method)
         key = "" if fresh else key_of(common, request.query)
-        kept = self.kept.get(key, request)
+        kept = self.kept.get(key, request.image)
         if kept is not None:
             return kept
         # What a model writes by itself it writes one after another.
         joins = common if request.seg_mode == "teacher" else ""
         with self.batches.waiting(joins, request.query), self.turns.take():
             # Who asked the same a moment before, or waited beside another, has been answered by now.
-            kept = self.kept.get(key, request)
+            kept = self.kept.get(key, request.image)
             if kept is not None:
                 return kept
             queries = [request.query, *self.batches.others(joins, request.query, TOGETHER - 1)]
@@ -272,9 +272,7 @@ class Session:
             return [self.run(replace(request, query=queries[0]))]
         method, notes = self._within(request)
         common = common_of(request, method)
-        known = {
-            query: self.kept.get(key_of(common, query), replace(request, query=query)) for query in dict.fromkeys(queries)
-        }
+        known = {query: self.kept.get(key_of(common, query), request.image) for query in dict.fromkeys(queries)}
         new = [query for query, kept in known.items() if kept is None]
         if new:
             with self.turns.take():

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -242,10 +243,13 @@ def test_several_queries_are_bounded_and_kept_as_one_is(
     again, ball, twice = session.run_all(asked, ["a dog", "the red ball", "the red ball"])
     assert len(session.kept.results) == 2 and again.ms is one.ms and again.logits.tobytes() == one.logits.tobytes()
     assert ball is twice and session.run(replace(asked, query="the red ball")).ms is ball.ms
+    assert [run.ms for run in session.run_all(asked, ["a dog"])] == [one.ms]
     # A picture that makes fewer tokens than the largest: what is beyond them is all it has.
     monkeypatch.setattr(type(model), "tokens", lambda *_: 32)
     method, (note,) = session._within(replace(asked, knobs=SMALL | {"Nc": 48}))
     assert method.Nc == 32  # type: ignore[attr-defined]
+    assert session._within(replace(asked, knobs=SMALL | {"Nc": model.N}))[0].Nc == 32  # type: ignore[attr-defined]
+    assert session._within(replace(asked, knobs=SMALL | {"Nc": 32}))[1] == ()
     seen = []
     monkeypatch.setattr(type(model), "segment", lambda self, image, queries, method, **_: seen.append(method) or [one] * 2)
     few = session.run_all(replace(asked, knobs=SMALL | {"Nc": 48}), ["a dog", "a cat"])
@@ -267,7 +271,10 @@ def test_what_is_kept_of_an_answer_is_neither_picture_nor_mask_and_an_identity_o
     for request, run in zip(asked, first, strict=True):
         sent = replace(request, image=picture.copy())
         again = session.run(sent)
-        assert again.request is sent and again.ms is run.ms
+        assert again.request.image.base is sent.image.base and again.ms is run.ms
+        told = {name: value for name, value in vars(again.request).items() if name != "image"}
+        assert told == {name: value for name, value in vars(run.request).items() if name != "image"}
+        assert told["knobs"].keys() > request.knobs.keys() or request.method == "full"
         np.testing.assert_array_equal(again.masks, run.masks)
         for ours, theirs in zip(again.trace.stages, run.trace.stages, strict=True):
             np.testing.assert_array_equal(ours.source, theirs.source)
@@ -275,13 +282,34 @@ def test_what_is_kept_of_an_answer_is_neither_picture_nor_mask_and_an_identity_o
     (stage,) = first[1].trace.stages
     turned = replace(first[1], trace=replace(first[1].trace, stages=(replace(stage, source=stage.source[::-1]),)))
     session.kept.put("turned", turned)
-    found = session.kept.get("turned", asked[1])
+    found = session.kept.get("turned", picture)
     assert found is not None
     np.testing.assert_array_equal(found.trace.stages[0].source, stage.source[::-1])
     session.kept.results.clear()
     del stage, turned, found, light, every, first, again, run, ours, theirs
     gc.collect()
     assert not len(session.kept._identities), "nothing stays when the answers went"
+
+
+def test_a_forecast_is_the_plans_bill_and_none_where_the_picture_decides(session: Session) -> None:
+    L, N = session.model.L, session.model.N
+    told = session.forecast("csp", SMALL, 8)
+    counts = [n for _, layers, n in told.stages for _ in range(layers) if n is not None]
+    assert told.cost is not None and len(counts) == L
+    assert told.cost.n_avg == sum(counts) / L < N == told.dense.n_avg
+    assert session.forecast("things", {}, 8).cost is None
+
+
+def test_objects_are_those_that_the_detector_is_sure_of(
+    model: Lisa, session: Session, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = np.eye(3, dtype=bool).reshape(3, 1, 3)
+    for sure, conf, left in (([0.2, 0.25, 0.9], {}, 2), ([0.2, 0.25, 0.9], {"conf": 0.95}, 0), (None, {"conf": 0.95}, 3)):
+        vision = SimpleNamespace(confidence=None if sure is None else torch.tensor(sure))
+        monkeypatch.setattr(type(model), "encode", lambda *_, v=vision: SimpleNamespace(vision=v, masks=masks))
+        assert len(session.objects(picture, **conf)) == left  # type: ignore[arg-type]
+    monkeypatch.setattr(type(model), "encode", lambda *_: SimpleNamespace(vision=vision, masks=None))
+    assert session.objects(picture) is None
 
 
 def test_what_is_kept_is_bounded(model: Lisa, picture: np.ndarray) -> None:

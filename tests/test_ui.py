@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from csp.types import Result
 from csp.ui.album import EXAMPLES, Album, plain
 from csp.ui.board import presets
 from csp.ui.handlers import FILES, PARK_ONLY, Handlers
-from csp.ui.payload import lands, objects_hit
+from csp.ui.payload import lands, notes, objects_hit
 from csp.ui.widgets import pack
 
 
@@ -219,6 +220,26 @@ def test_objects_hit_counts_masks_that_a_token_touches(handlers, asked):
     masks[1, y + 3, x + 3] = True
     masks[2, (y + 32) % 64, x] = True
     assert objects_hit(made, masks) == 2
+    # Of masks whose pixels are no whole part of a patch, those that it touches in part.
+    h = w = 50
+    top, left = int(y * h / 64), int(x * w / 64)
+    bottom, right = -int(-(y + 4) * h // 64) - 1, -int(-(x + 4) * w // 64) - 1
+    corners = np.zeros((2, h, w), bool)
+    corners[0, top, left] = corners[1, bottom, right] = True
+    assert (y * h % 64 or (y + 4) * h % 64) and objects_hit(made, corners) == 2
+
+
+def test_a_mask_of_nothing_and_one_of_nearly_everything_are_told(handlers, asked):
+    made = handlers.session.run(handlers.ask(asked).request)
+    level = np.full(made.logits.shape, -2.5, np.float32)
+    level[..., 0, 0] = -1.25
+    (told,) = notes(replace(made, logits=level))
+    assert "The mask is empty" in told and "the highest is -1.2" in told
+    (told,) = notes(replace(made, logits=-level))
+    assert told.startswith("The mask covers nearly the whole picture")
+    half = np.ones_like(level)
+    half[..., : half.shape[-1] // 2] = -1
+    assert notes(replace(made, logits=half)) == []
 
 
 @pytest.mark.parametrize("file", FILES)
