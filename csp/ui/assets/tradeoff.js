@@ -2,6 +2,7 @@ const root = element.querySelector(".csp-tradeoff");
 const $ = (name) => root.querySelector(".csp-" + name);
 const GREY = "#808080";
 let HEIGHT = 440;
+const REACH = 11; // pixels about a mark within which the pointer means it
 const MARGIN = { left: 58, right: 16, top: 14, bottom: 46 };
 let state = null, text = "", axes = { x: "n_avg", y: "change" }, hidden = new Set(), at = null, later = null, seeds = null;
 
@@ -90,6 +91,7 @@ const chart = () => {
       chart.append(svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: up, y2: up, class: "csp-curve", stroke: tone, "stroke-dasharray": curve.dash.join(" ") || "none" }));
     } else if (curve.joined && points.length > 1) chart.append(svg("polyline", { points: line, class: "csp-curve" + (curve.bold ? " csp-bold" : ""), stroke: tone, "stroke-dasharray": curve.dash.join(" ") || "none" }));
   }
+  const marks = []; // what the pointer may mean: marks crowd, so the nearest is meant and not the one that lies on top
   for (const { curve, points } of drawn.filter(({ curve }) => !curve.level))
     for (const point of points) {
       const [x, up] = [px(point.at[axes.x]), py(point.at[y])];
@@ -98,11 +100,26 @@ const chart = () => {
       const span = point.span?.[y]?.map(py);
       const group = svg("g", { class: "csp-point", "data-curve": curve.label, "data-label": point.label });
       if (span) group.append(svg("line", { x1: x, x2: x, y1: span[0], y2: span[1], stroke: tone, class: "csp-span" }));
-      group.append(svg("title", {}, words(point)), svg("circle", { cx: x, cy: up, r: 11, class: "csp-hit" }), mark);
-      group.addEventListener("click", () => load(point));
-      group.addEventListener("pointerenter", () => ($("readout").textContent = words(point)));
+      group.append(svg("circle", { cx: x, cy: up, r: REACH, class: "csp-hit" }), mark);
       chart.append(group);
+      marks.push({ point, group, x, up });
     }
+  const meant = ({ clientX, clientY }) => {
+    const shown = chart.getBoundingClientRect(), scale = width / shown.width;
+    const far = ({ x, up }) => Math.hypot(x - (clientX - shown.left) * scale, up - (clientY - shown.top) * scale);
+    const near = marks.reduce((best, one) => (!best || far(one) < far(best) ? one : best), null);
+    return near && far(near) <= REACH ? near : null;
+  };
+  chart.addEventListener("pointermove", (event) => {
+    const near = meant(event);
+    for (const { group } of marks) group.classList.toggle("csp-near", group === near?.group);
+    chart.classList.toggle("csp-aimed", Boolean(near));
+    if (near) $("readout").textContent = words(near.point);
+  });
+  chart.addEventListener("click", (event) => {
+    const near = meant(event);
+    if (near) load(near.point);
+  });
   if (ring) {
     const [x, up] = [px(ring.at[axes.x]), py(ring.at[y])];
     chart.append(svg("circle", { cx: x, cy: up, r: 12, class: "csp-present" }));
