@@ -50,8 +50,8 @@ class TradeoffTab:
                     precision=0,
                     label="How many",
                     elem_id="in_scenes",
-                    scale=2,
-                    min_width=150,
+                    scale=3,
+                    min_width=170,
                 )
             )
             self.x = unchecked(
@@ -60,7 +60,7 @@ class TradeoffTab:
             )  # fmt: skip
             self.y = unchecked(
                 gr.Dropdown([(words, name) for name, words in Y.items()], value="change", label="Up", elem_id="in_y",
-                            scale=4, min_width=150)
+                            scale=3, min_width=150)
             )  # fmt: skip
             self.go = gr.Button("Sweep", variant="primary", elem_id="do_sweep", min_width=90, scale=0)
             self.stop = gr.Button("Stop", size="sm", elem_id="do_sweep_stop", min_width=60, scale=0)
