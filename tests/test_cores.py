@@ -76,11 +76,11 @@ def test_the_page_begins_with_as_many(
 def test_the_memory_of_many_threads_is_kept_in_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(cores.ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *args: asked.append(args)))
-    cores.few_arenas()
-    assert asked == [(-8, 2)], "M_ARENA_MAX of glibc's malloc.h"
+    cores.steady_heap()
+    assert (-8, 2) in asked, "M_ARENA_MAX of glibc's malloc.h"
     # A library that has no such choice is left as it is.
     monkeypatch.setattr(cores.ctypes, "CDLL", lambda _: SimpleNamespace())
-    cores.few_arenas()
+    cores.steady_heap()
 
 
 def test_torch_takes_them() -> None:
@@ -97,6 +97,33 @@ def test_a_number_of_threads_that_will_not_do(value: str, capsys: pytest.Capture
     except SystemExit as error:
         code = error.code
     assert code == 2 and "threads" in capsys.readouterr().err
+
+
+APART = """
+from pathlib import Path
+import numpy as np
+from csp.ui.cores import steady_heap
+def resident(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def work(): # arrays come and go while small things between them stay
+    kept = []
+    for _ in range(40):
+        large = [np.ones(3_000_000, np.uint8) for _ in range(4)]
+        kept.append(np.ones(100_000, np.uint8))
+    return kept, large
+steady_heap()
+np.ones(3_000_000, np.uint8)
+before = resident()
+for _ in range(3):
+    kept, large = work()
+del large
+print(resident() - before - 40 * 100_000)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told where arrays lie")
+def test_what_comes_and_goes_leaves_nothing_between_what_is_kept() -> None:
+    told = subprocess.run([sys.executable, "-c", APART], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 8e6, "else some 29 MB"
 
 
 RESIDENT = """
@@ -126,7 +153,7 @@ def test_a_system_without_glibc_goes_on_without_it(monkeypatch: pytest.MonkeyPat
         raise TypeError(f"LoadLibrary() argument 1 must be str, not {name}")
 
     monkeypatch.setattr(cores.ctypes, "CDLL", refuse)
-    cores.few_arenas()
+    cores.steady_heap()
     cores.give_back()
 
 

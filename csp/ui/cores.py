@@ -15,7 +15,8 @@ from csp.checks import check_integer
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
-_ARENA_MAX = -8
+# glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
 def bound() -> int:
@@ -43,14 +44,17 @@ def settle(told: int | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(check_integer("--threads", told, 1, 512))
     elif share := fitted():
         os.environ.setdefault("OMP_NUM_THREADS", str(share))
-    few_arenas()
+    steady_heap()
 
 
-def few_arenas(most: int = 2) -> None:
+def steady_heap(arenas: int = 2, apart: int = 2 * 2**20, spare: int = 64 * 2**20) -> None:
     """Have the C library keep the memory of all threads in few places: one for each of a hundred threads keeps what it was
-    given at its fullest. Only glibc has such places; elsewhere nothing happens. To be called before threads begin.
+    given at its fullest. Arrays of ``apart`` bytes and more are kept by themselves and go back once freed: left alone the
+    library soon counts them among the small ones, and they lie between things that stay. ``spare`` freed bytes wait for the
+    next run. Only glibc can be told; elsewhere nothing happens. To be called before threads begin.
     """
-    _tell_glibc("mallopt", _ARENA_MAX, most)
+    for choice, value in ((_ARENA_MAX, arenas), (_MMAP_THRESHOLD, apart), (_TRIM_THRESHOLD, spare)):
+        _tell_glibc("mallopt", choice, value)
 
 
 def give_back() -> None:
