@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +148,21 @@ def test_memory_between_what_is_kept_is_handed_back() -> None:
     assert int(told.stdout) > 200e6, "of 300 MB all but 6"
 
 
+def test_what_only_holds_itself_is_let_go() -> None:
+    class Call:
+        def __init__(self) -> None:
+            self.own = self
+
+    gc.disable()
+    try:
+        seen = weakref.ref(Call())
+        assert seen() is not None
+        cores.give_back()
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
 def test_a_system_without_glibc_goes_on_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no library by no name."""
 
@@ -162,6 +179,7 @@ def test_a_page_hands_memory_back_while_it_serves(monkeypatch: pytest.MonkeyPatc
 
     def give_back() -> None:
         handed.append(time.monotonic())
+        assert gc.get_freeze_count() > 1000, "what was there before the page is not looked through again"
         if len(handed) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -169,3 +187,4 @@ def test_a_page_hands_memory_back_while_it_serves(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("csp.ui.ending.TIDYING", 0.1)
     page = SimpleNamespace(close=lambda verbose: None)
     assert until_stopped(page) == 0 and len(handed) == 3  # type: ignore[arg-type]
+    assert gc.get_freeze_count() == 0

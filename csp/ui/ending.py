@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -51,11 +52,13 @@ def until_stopped(page: gr.Blocks, turns: Turns | None = None, patience: float =
     """
     told = threading.Event()
     before = {each: signal.signal(each, lambda *_: told.set()) for each in SIGNALS}
+    gc.freeze()  # what is here to stay need not be looked through each time
     tidied = time.monotonic()
     while not told.wait(0.5):
         if time.monotonic() - tidied >= TIDYING:
             give_back()
             tidied = time.monotonic()
+    gc.unfreeze()
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     try:
