@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that runs under way have to end, and answers to be sent."""
-TIDYING = 10.0
-"""Seconds between two times that free memory is handed back."""
+TIDYING = 3.0
+"""Seconds between two times that free memory is handed back: what runs leave free between them counts as the page's."""
 WORDS = "the page is being stopped: ask again when it runs again"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
