@@ -105,17 +105,18 @@ const chart = () => {
       marks.push({ point, group, x, up });
     }
   const meant = ({ clientX, clientY }) => {
-    const shown = chart.getBoundingClientRect(), scale = width / shown.width;
-    const far = ({ x, up }) => Math.hypot(x - (clientX - shown.left) * scale, up - (clientY - shown.top) * scale);
+    const frame = chart.getBoundingClientRect(), scale = width / frame.width;
+    const far = ({ x, up }) => Math.hypot(x - (clientX - frame.left) * scale, up - (clientY - frame.top) * scale);
     const near = marks.reduce((best, one) => (!best || far(one) < far(best) ? one : best), null);
     return near && far(near) <= REACH ? near : null;
   };
-  chart.addEventListener("pointermove", (event) => {
-    const near = meant(event);
+  const aim = (near) => {
     for (const { group } of marks) group.classList.toggle("csp-near", group === near?.group);
     chart.classList.toggle("csp-aimed", Boolean(near));
     if (near) $("readout").textContent = words(near.point);
-  });
+  };
+  chart.addEventListener("pointermove", (event) => aim(meant(event)));
+  chart.addEventListener("pointerleave", () => aim(null));
   chart.addEventListener("click", (event) => {
     const near = meant(event);
     if (near) load(near.point);
